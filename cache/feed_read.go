@@ -1,0 +1,227 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pglogrepl"
+	"github.com/jackc/pgx/v5"
+)
+
+// headSQL reads where the log stands. 0 as an id is an empty log.
+const headSQL = `SELECT c.system_id, c.timeline, c.database, c.batch, c.watermark, c.commit_time, c.updated_at,
+    coalesce((SELECT min(id) FROM freshet.sync_log), 0),
+    coalesce((SELECT max(id) FROM freshet.sync_log), 0)
+FROM freshet.checkpoint c WHERE c.slot = $1`
+
+// pageSQL reads the next rows and the checkpoint in one snapshot, so that the
+// watermark counts once the rows are done. Rows of every slot are read: what a
+// row says of a document is true whoever wrote it.
+const pageSQL = `SELECT c.system_id, c.timeline, c.database, c.batch, c.watermark, c.commit_time, c.updated_at,
+    l.id, l.batch, l.model, l.operation, l.keys, l.deleted_keys, l.whole,
+    coalesce(l.watermark, '0/0'), coalesce(l.last_lsn, '0/0'), l.committed_at
+FROM freshet.checkpoint c
+LEFT JOIN LATERAL (SELECT * FROM freshet.sync_log WHERE id > $2 ORDER BY id LIMIT $3) l ON true
+WHERE c.slot = $1
+ORDER BY l.id`
+
+// head is the checkpoint, and the ends of the log.
+type head struct {
+	systemID    string
+	timeline    int32
+	database    string
+	batch       int64
+	watermark   pglogrepl.LSN
+	committedAt time.Time
+	updatedAt   time.Time
+	minID       int64
+	maxID       int64
+	began       time.Time // before it was read
+}
+
+// moved tells why h cannot be a later state of old, or "".
+func (h head) moved(old head) string {
+	switch {
+	case h.systemID != old.systemID || h.database != old.database:
+		return "it is another database"
+	case h.timeline != old.timeline:
+		return "it is another timeline"
+	case h.batch < old.batch || h.watermark < old.watermark:
+		return "the checkpoint went back"
+	}
+	return ""
+}
+
+// fields are the scan targets of the checkpoint's columns.
+func (h *head) fields(committedAt **time.Time) []any {
+	return []any{&h.systemID, &h.timeline, &h.database, &h.batch, &h.watermark, committedAt, &h.updatedAt}
+}
+
+func (f *Feed) readHead(ctx context.Context, conn *pgx.Conn) (head, error) {
+	ctx, cancel := context.WithTimeout(ctx, f.cfg.Timeout)
+	defer cancel()
+	h := head{began: time.Now()}
+	var committedAt *time.Time
+	err := conn.QueryRow(ctx, headSQL, f.cfg.Slot).Scan(append(h.fields(&committedAt), &h.minID, &h.maxID)...)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return h, describe("slot "+f.cfg.Slot, errNoCheckpoint)
+	}
+	if err != nil {
+		return h, describe("read the checkpoint", err)
+	}
+	h.committedAt = orZero(committedAt)
+	return h, nil
+}
+
+// catchUp reads pages until one is not full: then all rows of its snapshot are
+// done, and the watermark read with it is the local one.
+func (f *Feed) catchUp(ctx context.Context, conn *pgx.Conn) error {
+	began, sum := time.Now(), page{}
+	for {
+		p, err := f.readPage(ctx, conn)
+		if err != nil {
+			return err
+		}
+		sum.rows += p.rows
+		sum.keys += p.keys
+		if p.rows < f.cfg.Page {
+			f.advance(p, sum, began)
+			return nil
+		}
+	}
+}
+
+// page is what one statement has brought.
+type page struct {
+	head head
+	rows int
+	keys int
+}
+
+// readPage reads and carries out the next rows.
+func (f *Feed) readPage(ctx context.Context, conn *pgx.Conn) (page, error) {
+	ctx, cancel := context.WithTimeout(ctx, f.cfg.Timeout)
+	defer cancel()
+	p := page{head: head{began: time.Now()}}
+	rows, err := conn.Query(ctx, pageSQL, f.cfg.Slot, f.pos.last, f.cfg.Page)
+	if err != nil {
+		return p, describe("read sync_log", err)
+	}
+	defer rows.Close()
+	found := false
+	for rows.Next() {
+		var r row
+		if err := rows.Scan(r.fields(&p.head)...); err != nil {
+			return p, describe("read sync_log", err)
+		}
+		if !found {
+			found = true
+			if reason := p.head.moved(f.pos.head); reason != "" {
+				return p, &missedError{reason}
+			}
+		}
+		p.head.committedAt = orZero(r.headCommittedAt)
+		f.carryOut(&r, &p)
+	}
+	if err := rows.Err(); err != nil {
+		return p, describe("read sync_log", err)
+	}
+	if !found {
+		f.pos.gone = true
+		return p, &missedError{"the checkpoint was removed"}
+	}
+	return p, nil
+}
+
+// row is one of pageSQL; without a row of the log all after the checkpoint is
+// NULL.
+type row struct {
+	headCommittedAt *time.Time
+	id              *int64
+	batch           *int64
+	model           *string
+	operation       *string
+	keys            []string
+	deletedKeys     []string
+	whole           *bool
+	watermark       pglogrepl.LSN
+	last            pglogrepl.LSN
+	committedAt     *time.Time
+}
+
+func (r *row) fields(h *head) []any {
+	return append(h.fields(&r.headCommittedAt),
+		&r.id, &r.batch, &r.model, &r.operation, &r.keys, &r.deletedKeys, &r.whole,
+		&r.watermark, &r.last, &r.committedAt)
+}
+
+// carryOut invalidates what a row names. A row of failure names nothing; if it
+// did, forgetting it would do no harm.
+func (f *Feed) carryOut(r *row, p *page) {
+	if r.id == nil {
+		return
+	}
+	f.pos.last = *r.id
+	p.rows++
+	p.keys += len(r.keys) + len(r.deletedKeys)
+	ch := r.change()
+	if !ch.Whole && len(ch.Keys)+len(ch.DeletedKeys) == 0 {
+		return
+	}
+	for _, t := range f.targets {
+		invalidate(t, ch)
+	}
+	for _, l := range f.listening() {
+		if l.Change != nil {
+			l.Change(ch)
+		}
+	}
+}
+
+func invalidate(t Invalidator, ch Change) {
+	if ch.Whole {
+		t.InvalidateModel(ch.Model, ch.Watermark)
+		return
+	}
+	if len(ch.Keys) > 0 {
+		t.Invalidate(ch.Model, ch.Keys, ch.Watermark)
+	}
+	if len(ch.DeletedKeys) > 0 {
+		t.Invalidate(ch.Model, ch.DeletedKeys, ch.Watermark)
+	}
+}
+
+func (r *row) change() Change {
+	return Change{
+		ID: *r.id, Batch: *r.batch, Model: *r.model, Operation: *r.operation,
+		Keys: r.keys, DeletedKeys: r.deletedKeys, Whole: *r.whole,
+		Watermark: r.watermark, Last: r.last, CommittedAt: orZero(r.committedAt),
+	}
+}
+
+// advance lets the watermark follow the rows that are done.
+func (f *Feed) advance(p page, sum page, began time.Time) {
+	moved := p.head.watermark != f.pos.head.watermark
+	f.pos.head, f.pos.readAt = p.head, p.head.began
+	f.watermark.set(p.head.watermark)
+	f.touched(p.head.began, p.head, sum.rows, sum.keys)
+	if !moved && sum.rows == 0 {
+		return
+	}
+	for _, l := range f.listening() {
+		if l.Advanced != nil {
+			l.Advanced(p.head.watermark)
+		}
+	}
+	if f.cfg.Events.Batch != nil {
+		f.cfg.Events.Batch(Reading{Rows: sum.rows, Keys: sum.keys, Watermark: p.head.watermark, Elapsed: time.Since(began)})
+	}
+}
+
+func orZero(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
+}
