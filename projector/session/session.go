@@ -1,0 +1,72 @@
+// Package session opens the projector's own connections.
+//
+// Guarantees: every connection that evaluates a definition does so under the
+// same settings (UTC, ISO formats, fixed float digits), whatever the role, the
+// database or the environment set as default, so that a document's bytes
+// depend on its rows alone; and no commit on such a connection ever waits for
+// a standby.
+package session
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// settings are sent with the connection's first message, which beats what is
+// set for the role or the database.
+var settings = map[string]string{
+	"timezone":           "UTC",
+	"datestyle":          "ISO",
+	"intervalstyle":      "iso_8601",
+	"extra_float_digits": "1",
+	"bytea_output":       "hex",
+	"client_encoding":    "UTF8",
+	"jit":                "off",
+	// What the projector writes is derived: it must be on this server's disk
+	// before it counts, but need not be on a standby's.
+	"synchronous_commit": "local",
+	// The projector's transactions are as long as its work. What limits them
+	// is the watchdog on the stream, not a timeout meant for applications.
+	"statement_timeout":                   "0",
+	"idle_in_transaction_session_timeout": "0",
+	"lock_timeout":                        "10s",
+	"default_transaction_isolation":       "read committed",
+	"default_transaction_read_only":       "off",
+	"row_security":                        "off",
+}
+
+// Config returns a copy of base with the projector's settings. The purpose is
+// shown to operators in pg_stat_activity, as "freshet <purpose>".
+func Config(base *pgx.ConnConfig, purpose string) *pgx.ConnConfig {
+	cfg := base.Copy()
+	for k, v := range settings {
+		cfg.RuntimeParams[k] = v
+	}
+	cfg.RuntimeParams["application_name"] = "freshet " + purpose
+	if cfg.ConnectTimeout == 0 {
+		cfg.ConnectTimeout = 10 * time.Second
+	}
+	return cfg
+}
+
+// Connect opens a connection with the projector's settings.
+func Connect(ctx context.Context, base *pgx.ConnConfig, purpose string) (*pgx.Conn, error) {
+	conn, err := pgx.ConnectConfig(ctx, Config(base, purpose))
+	if err != nil {
+		return nil, fmt.Errorf("connect for %s: %w", purpose, err)
+	}
+	return conn, nil
+}
+
+// Close ends a connection within a second, whatever became of ctx.
+func Close(conn *pgx.Conn) {
+	if conn == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = conn.Close(ctx) // the server ends what a lost connection held
+}
