@@ -104,6 +104,11 @@ func Apply(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return fmt.Errorf("prepare %s: %w", versionTable, err)
 	}
+	// It has no key: under somebody's publication FOR ALL TABLES an update of it
+	// would fail without this.
+	if _, err := conn.Exec(ctx, `ALTER TABLE `+versionTable+` REPLICA IDENTITY FULL`); err != nil {
+		return fmt.Errorf("prepare %s: %w", versionTable, err)
+	}
 	if err := m.LoadMigrations(files); err != nil {
 		return fmt.Errorf("load the migrations: %w", err)
 	}

@@ -61,3 +61,19 @@ func TestNewerIsRefused(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Every one of our tables can be updated under a publication of everything.
+func TestUnderAPublicationForAllTables(t *testing.T) {
+	url := pgtest.Database(t)
+	pgtest.Exec(t, url, "CREATE PUBLICATION everything FOR ALL TABLES")
+	conn := pgtest.Connect(t, url)
+	if err := migrations.Apply(t.Context(), conn); err != nil {
+		t.Fatal(err)
+	}
+	var bare int
+	err := conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_class c WHERE relnamespace = 'freshet'::regnamespace AND relkind = 'r'
+		AND relreplident = 'd' AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)`).Scan(&bare)
+	if err != nil || bare != 0 {
+		t.Errorf("%d tables without a replica identity: %v", bare, err)
+	}
+}

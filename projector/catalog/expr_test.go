@@ -127,6 +127,8 @@ func TestExpressionsRefused(t *testing.T) {
 		{`E'\'' ) || t`, "closes nothing"},
 		{"E'a'\n'\\' ); DROP TABLE tb_same; --'", "followed by another string"},
 		{"t$a$); --$a$", "closes nothing"},
+		{"1$$'$$ ); DROP TABLE tb_same; --'", "runs into"},
+		{"1e'\\'", "runs into"},
 		{"1\x00", "UTF-8"},
 		{"'\xff'", "UTF-8"},
 	}

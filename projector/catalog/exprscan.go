@@ -61,14 +61,22 @@ func (s *exprScanner) step() error {
 }
 
 // word moves over a name, a keyword or a number; an E right before a quote
-// makes a string with backslash escapes.
+// makes a string with backslash escapes. A number ends where a $ or a quote
+// begins something else, which versions of Postgres read differently.
 func (s *exprScanner) word() error {
 	start := s.pos
-	for s.pos < len(s.sql) && (identByte(s.sql[s.pos]) || s.sql[s.pos] == '$') {
+	number := s.sql[start] >= '0' && s.sql[start] <= '9'
+	for s.pos < len(s.sql) && (identByte(s.sql[s.pos]) || s.sql[s.pos] == '$' && !number) {
 		s.pos++
 	}
-	word := s.sql[start:s.pos]
-	if s.pos < len(s.sql) && s.sql[s.pos] == '\'' && strings.EqualFold(word, "e") {
+	word, next := s.sql[start:s.pos], byte(' ')
+	if s.pos < len(s.sql) {
+		next = s.sql[s.pos]
+	}
+	switch {
+	case number && (next == '$' || next == '\'' || next == '"'):
+		return fmt.Errorf("the number %s runs into a %c", word, next)
+	case next == '\'' && strings.EqualFold(word, "e"):
 		return s.quoted('\'', true)
 	}
 	return nil
