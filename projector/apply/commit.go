@@ -1,0 +1,105 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// logRow is one row of sync_log to be: one chunk of one read model.
+type logRow struct {
+	model     string
+	outcome   outcome
+	unchanged int
+	fault     error
+}
+
+const insertLog = `
+INSERT INTO freshet.sync_log
+    (slot, batch, model, operation, keys, deleted_keys, upserted, deleted, unchanged,
+     transactions, xids, first_lsn, last_lsn, watermark, committed_at, started_at, duration_ms, success, error)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`
+
+// queueLogs adds the log rows gathered so far to a batch, and forgets them.
+func (w *writer) queueLogs(b *pgx.Batch) {
+	a, work := w.applier, &w.work
+	for _, row := range w.logs {
+		upserted := len(row.outcome.upserted)
+		var fault *string
+		if row.fault != nil {
+			upserted = 0
+			text := describe(row.fault)
+			fault = &text
+		}
+		b.Queue(insertLog, a.slot, work.Number, row.model, work.operation(),
+			emptyNotNull(row.outcome.upserted), emptyNotNull(row.outcome.deleted),
+			upserted, len(row.outcome.deleted), row.unchanged,
+			work.Batch.Transactions, work.xids(), orNull(work.Batch.FirstLSN), orNull(work.Batch.LastLSN), w.work.Batch.Watermark,
+			timeOrNull(work.Batch.LastCommit), a.started, float64(a.now().Sub(a.started))/float64(time.Millisecond),
+			row.fault == nil, fault)
+	}
+	w.logs = w.logs[:0]
+}
+
+const saveCheckpoint = `
+UPDATE freshet.checkpoint
+SET state = 'streaming', batch = $3, applied_lsn = greatest(applied_lsn, $4), watermark = greatest(watermark, $5),
+    commit_time = coalesce($6, commit_time), updated_at = $7
+WHERE slot = $1 AND epoch = $2`
+
+// commit writes log, pending and checkpoint, wakes the readers of the feed and
+// commits, all in one round trip. Were another projector to take over just
+// now, its update of the checkpoint would conflict with this one's: under
+// REPEATABLE READ that is a serialization failure, and nothing is written.
+func (w *writer) commit(ctx context.Context) error {
+	a := w.applier
+	var b pgx.Batch
+	w.queueLogs(&b)
+	w.queuePending(&b)
+	var saved pgconn.CommandTag
+	b.Queue(saveCheckpoint, a.slot, a.epoch, w.work.Number, w.work.Batch.Resume, w.work.Batch.Watermark,
+		timeOrNull(w.work.Batch.LastCommit), a.now()).Exec(func(tag pgconn.CommandTag) error {
+		saved = tag
+		return nil
+	})
+	b.Queue("SELECT pg_notify('freshet', $1)", w.work.Batch.Watermark.String())
+	b.Queue("COMMIT")
+	if err := a.conn.SendBatch(ctx, &b).Close(); err != nil {
+		return err
+	}
+	if saved.RowsAffected() != 1 {
+		return ErrFenced // cannot be: Begin saw the row with this epoch on the same snapshot
+	}
+	return nil
+}
+
+// describe renders an error for the log: the server's message with its
+// SQLSTATE, which is what an operator can look up.
+func describe(err error) string {
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) {
+		text := pgErr.Message + " (SQLSTATE " + pgErr.Code + ")"
+		if pgErr.Detail != "" {
+			text += ": " + pgErr.Detail
+		}
+		return text
+	}
+	return err.Error()
+}
+
+func emptyNotNull(keys []string) []string {
+	if keys == nil {
+		return []string{}
+	}
+	return keys
+}
+
+func timeOrNull(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

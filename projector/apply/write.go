@@ -1,0 +1,212 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"freshet/projector/compile"
+)
+
+// pipelined is how many chunks are sent before their answers are read.
+const pipelined = 8
+
+// writer holds the state of one Apply.
+type writer struct {
+	applier *Applier
+	work    Work
+	careful bool
+
+	logs   []logRow
+	result Result
+	// built are the held keys that this batch rebuilt without a fault.
+	built []pendingKey
+}
+
+// rebuild does every affected document of every read model, in the models'
+// order and in the order of keys.
+func (w *writer) rebuild(ctx context.Context, found *affected) error {
+	for _, model := range w.applier.plan.ReadModels {
+		if found.whole[model.ID] {
+			if err := w.wholeModel(ctx, model); err != nil {
+				return fmt.Errorf("%s, whole: %w", model.Name, err)
+			}
+		}
+	}
+	return w.chunks(ctx, chunksOf(w.applier.plan, found))
+}
+
+// piece is the keys of one statement.
+type piece struct {
+	model *compile.ReadModel
+	keys  []string
+}
+
+func chunksOf(plan *compile.Plan, found *affected) []piece {
+	var pieces []piece
+	for _, model := range plan.ReadModels {
+		for part := range slices.Chunk(found.sorted(model.ID), chunk) {
+			pieces = append(pieces, piece{model, part})
+		}
+	}
+	return pieces
+}
+
+// wholeModel rebuilds a read model through a cursor over all its keys, those
+// that are defined and those that are stored, so that memory does not grow
+// with the table.
+func (w *writer) wholeModel(ctx context.Context, model *compile.ReadModel) error {
+	conn := w.applier.conn
+	if _, err := conn.Exec(ctx, "DECLARE freshet_keys NO SCROLL CURSOR FOR "+model.Keys); err != nil {
+		return err
+	}
+	for {
+		rows, err := conn.Query(ctx, fmt.Sprintf("FETCH %d FROM freshet_keys", pipelined*chunk))
+		if err != nil {
+			return err
+		}
+		keys, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return err
+		}
+		if len(keys) == 0 {
+			break
+		}
+		var pieces []piece
+		for part := range slices.Chunk(keys, chunk) {
+			pieces = append(pieces, piece{model, part})
+		}
+		if err = w.chunks(ctx, pieces); err != nil {
+			return err
+		}
+	}
+	_, err := conn.Exec(ctx, "CLOSE freshet_keys")
+	return err
+}
+
+func (w *writer) chunks(ctx context.Context, pieces []piece) error {
+	if w.careful {
+		for _, p := range pieces {
+			if err := w.carefully(ctx, p); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for group := range slices.Chunk(pieces, pipelined) {
+		if err := w.pipeline(ctx, group); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pipeline sends several chunks at once, and with them the log rows that the
+// chunks before have left.
+func (w *writer) pipeline(ctx context.Context, group []piece) error {
+	var b pgx.Batch
+	w.queueLogs(&b)
+	outcomes := make([]outcome, len(group))
+	for i, p := range group {
+		b.Queue(p.model.Apply, p.keys, w.work.Batch.Watermark, w.applier.started).Query(outcomes[i].read)
+	}
+	if err := w.applier.conn.SendBatch(ctx, &b).Close(); err != nil {
+		return err
+	}
+	for i, p := range group {
+		w.done(p, &outcomes[i])
+	}
+	return nil
+}
+
+// outcome is what the Apply statement of one chunk wrote.
+type outcome struct {
+	upserted, deleted []string
+}
+
+func (o *outcome) read(rows pgx.Rows) error {
+	for rows.Next() {
+		var op, key string
+		if err := rows.Scan(&op, &key); err != nil {
+			return fmt.Errorf("read what was written: %w", err)
+		}
+		if op == "d" {
+			o.deleted = append(o.deleted, key)
+		} else {
+			o.upserted = append(o.upserted, key)
+		}
+	}
+	return rows.Err()
+}
+
+// carefully does one chunk behind a savepoint. Where a document in it cannot
+// be built, it halves the chunk until the key at fault stands alone, and sets
+// that aside.
+func (w *writer) carefully(ctx context.Context, p piece) error {
+	conn := w.applier.conn
+	if _, err := conn.Exec(ctx, "SAVEPOINT freshet_chunk"); err != nil {
+		return err
+	}
+	rows, err := conn.Query(ctx, p.model.Apply, p.keys, w.work.Batch.Watermark, w.applier.started)
+	if err != nil {
+		return err
+	}
+	var o outcome
+	err = o.read(rows)
+	rows.Close()
+	if err = errors.Join(err, rows.Err()); err == nil {
+		w.done(p, &o)
+		_, err = conn.Exec(ctx, "RELEASE SAVEPOINT freshet_chunk")
+		return err
+	}
+	if !faultOfData(err) {
+		return err
+	}
+	if _, rollbackErr := conn.Exec(ctx, "ROLLBACK TO SAVEPOINT freshet_chunk"); rollbackErr != nil {
+		return errors.Join(err, rollbackErr)
+	}
+	return w.halve(ctx, p, err)
+}
+
+func (w *writer) halve(ctx context.Context, p piece, fault error) error {
+	if len(p.keys) == 1 {
+		w.quarantine(p, fault)
+		return nil
+	}
+	middle := len(p.keys) / 2
+	if err := w.carefully(ctx, piece{p.model, p.keys[:middle]}); err != nil {
+		return err
+	}
+	return w.carefully(ctx, piece{p.model, p.keys[middle:]})
+}
+
+// done books a chunk that was written.
+func (w *writer) done(p piece, o *outcome) {
+	unchanged := len(p.keys) - len(o.upserted) - len(o.deleted)
+	w.result.Upserted += len(o.upserted)
+	w.result.Deleted += len(o.deleted)
+	w.result.Unchanged += unchanged
+	w.logs = append(w.logs, logRow{model: p.model.Name, outcome: *o, unchanged: unchanged})
+	w.release(p)
+}
+
+// release notes the held keys of a chunk that built.
+func (w *writer) release(p piece) {
+	if len(w.applier.held) == 0 {
+		return
+	}
+	for _, key := range p.keys {
+		k := pendingKey{p.model.Name, key}
+		if _, ok := w.applier.held[k]; ok {
+			w.built = append(w.built, k)
+		}
+	}
+}
+
+func (w *writer) quarantine(p piece, fault error) {
+	w.result.Quarantined = append(w.result.Quarantined, Quarantined{Model: p.model.Name, Key: p.keys[0], Err: fault})
+	w.logs = append(w.logs, logRow{model: p.model.Name, outcome: outcome{upserted: p.keys}, fault: fault})
+}

@@ -1,0 +1,408 @@
+package projector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pglogrepl"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"golang.org/x/sync/errgroup"
+
+	"freshet/projector/apply"
+	"freshet/projector/batch"
+	"freshet/projector/checkpoint"
+	"freshet/projector/session"
+	"freshet/projector/stream"
+)
+
+const (
+	// buffered is how many transactions may wait between the stream and the
+	// loop while a batch is applied; past it the server holds them.
+	buffered = 4096
+	// tick is how often an idle loop confirms, advances and looks for pending
+	// keys.
+	tick = time.Second
+	// waitAgain is how soon a transaction that was received before it was
+	// visible is looked for again; it doubles up to tick.
+	waitAgain = time.Millisecond
+	// persistIdle is how often an idle projector writes its place down.
+	persistIdle = 10 * time.Second
+	// idleBytes is by how much WAL an idle place must have moved to be written
+	// down: less than that is the trace of the last writing itself.
+	idleBytes = 64 << 10
+	// drainDeadline is how long a batch in hand may take after a stop was
+	// asked for.
+	drainDeadline = 8 * time.Second
+)
+
+// loop is the streaming part of a session: it takes transactions from the
+// stream, forms batches and applies them. Everything in it belongs to one
+// goroutine; the stream has another.
+type loop struct {
+	engine  *Engine
+	control *pgx.Conn // markers, pending, idle progress
+	epoch   int64
+	number  int64         // of the last batch
+	applied pglogrepl.LSN // resume position in the checkpoint, durable
+
+	applier *apply.Applier
+	stream  *stream.Stream
+	events  chan stream.Event
+	queue   *batch.Queue
+	nonce   string // tells this session's markers from others'
+
+	asked     bool          // somebody waits for the watermark: a marker not our own came by
+	again     time.Duration // the wait before transactions that wait are looked for; 0: none wait
+	persisted time.Time     // when an idle place was last written down
+	trimmed   time.Time
+	careful   bool // the last try met a document that cannot be built
+	force     bool // commit a batch even if nothing is in it
+}
+
+// run streams until ctx ends, then finishes the batch in hand. up is true once
+// the stream was open.
+func (l *loop) run(ctx context.Context) (up bool, err error) {
+	conn, err := session.Connect(ctx, l.engine.cfg.ConnConfig, "projector", session.Indexed)
+	if err != nil {
+		return false, err
+	}
+	defer session.Close(conn)
+	plan := l.engine.cfg.Plan
+	l.applier = apply.New(conn, plan, l.engine.cfg.Slot, l.epoch)
+	if err = l.applier.Load(ctx); err != nil {
+		return false, err
+	}
+	l.queue = batch.NewQueue(batch.NewSpill(plan, 0), l.applied)
+	l.events = make(chan stream.Event, buffered)
+	l.nonce = fmt.Sprintf("%d.%d", l.epoch, time.Now().UnixNano())
+	follow := l.engine.streamConfig()
+	follow.Start = l.applied
+	l.stream, err = stream.Open(ctx, follow, batch.NewAssembler(plan, batch.Options{}))
+	if err != nil {
+		return false, err
+	}
+	defer l.farewell(ctx)
+	l.confirm(l.applied)
+	return true, l.both(ctx)
+}
+
+// farewell tells the slot what the last batch made durable.
+func (l *loop) farewell(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = l.stream.Close(ctx) // what is not told now comes again, and changes nothing
+}
+
+// end is the position up to which an event has brought the stream.
+func end(ev stream.Event) pglogrepl.LSN {
+	if ev.Transaction != nil {
+		return ev.Transaction.EndLSN
+	}
+	return ev.Idle
+}
+
+// both runs the stream and the loop. The stream outlives the loop, so that
+// what the last batch made durable is still confirmed.
+func (l *loop) both(ctx context.Context) error {
+	hard, stopHard := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopHard()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(drainDeadline, stopHard) })()
+	group, work := errgroup.WithContext(hard)
+	streaming, stopStream := context.WithCancel(work)
+	group.Go(func() error {
+		err := l.stream.Run(streaming, l.events)
+		if streaming.Err() != nil {
+			return nil // asked to stop
+		}
+		if err == nil {
+			err = errors.New("the replication stream ended")
+		}
+		return err
+	})
+	group.Go(func() error {
+		defer stopStream()
+		return l.batches(ctx, work)
+	})
+	return group.Wait()
+}
+
+// batches is the loop itself: ctx asks it to stop between two batches, work
+// bounds what it does.
+func (l *loop) batches(ctx, work context.Context) error {
+	if err := l.catchUp(ctx, work); err != nil {
+		return err
+	}
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for {
+		if err := l.next(ctx, work, ticker.C); err != nil || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// next waits for the next thing to do, and does it.
+func (l *loop) next(ctx, work context.Context, ticks <-chan time.Time) error {
+	var again <-chan time.Time
+	if l.again > 0 {
+		timer := time.NewTimer(l.again)
+		defer timer.Stop()
+		again = timer.C
+	}
+	select {
+	case ev := <-l.events:
+		l.receive(ev, nil)
+		return l.work(ctx, work)
+	case <-again:
+		return l.lookAgain(ctx, work)
+	case <-ticks:
+		return l.rest(ctx, work)
+	case <-ctx.Done():
+		return l.persist(work, 1)
+	case <-work.Done():
+		return work.Err()
+	}
+}
+
+// work does what was received: a batch, or nothing but a watermark that
+// somebody waits for.
+func (l *loop) work(ctx, work context.Context) error {
+	if !l.queue.Empty() {
+		return l.batch(ctx, work, nil)
+	}
+	if !l.asked {
+		return nil
+	}
+	l.asked = false
+	return l.persist(work, 1)
+}
+
+// receive books an event of the stream, and returns its marker where it is one
+// of this session. A snapshot that is already taken lets what is visible in it
+// be merged at once, which keeps a long backlog small.
+func (l *loop) receive(ev stream.Event, snapshot *batch.Snapshot) (marker string) {
+	l.engine.received.Store(uint64(end(ev)))
+	t := ev.Transaction
+	if t == nil {
+		l.queue.Idle(ev.Idle)
+		return ""
+	}
+	l.queue.Add(t, snapshot)
+	for _, m := range t.Markers {
+		if strings.HasPrefix(m, l.nonce) {
+			return m
+		}
+		l.asked = true
+	}
+	return ""
+}
+
+// catchUp reads the backlog of a downtime before the first batch. It is merged
+// under a snapshot that no transaction is held open for: what is visible in it
+// is visible in every later one.
+func (l *loop) catchUp(ctx, work context.Context) error {
+	l.engine.setState(CatchingUp, "")
+	snapshot, err := l.glance(work)
+	if err != nil {
+		return err
+	}
+	if _, err = l.drain(ctx, work, snapshot); err != nil {
+		return err
+	}
+	// The first batch is never left out: it is what makes a backfill exact and
+	// the watermark true.
+	l.force = true
+	if err = l.batch(ctx, work, nil); err != nil {
+		return err
+	}
+	l.engine.setState(Streaming, "")
+	return nil
+}
+
+// glance returns a snapshot without holding it.
+func (l *loop) glance(work context.Context) (*batch.Snapshot, error) {
+	var text string
+	if err := l.control.QueryRow(work, "SELECT pg_current_snapshot()::text").Scan(&text); err != nil {
+		return nil, fmt.Errorf("take a snapshot: %w", err)
+	}
+	return batch.ParseSnapshot(text)
+}
+
+// drain puts a marker into the WAL, which also flushes what is before it, and
+// reads the stream until it comes out: every commit visible when drain was
+// called has then been received. It returns the end of the marker's commit.
+func (l *loop) drain(ctx, work context.Context, snapshot *batch.Snapshot) (pglogrepl.LSN, error) {
+	marker := fmt.Sprintf("%s:%d", l.nonce, time.Now().UnixNano())
+	if _, err := l.control.Exec(work, "SELECT pg_logical_emit_message(true, 'freshet', $1)", marker); err != nil {
+		return 0, fmt.Errorf("put a marker into the WAL: %w", err)
+	}
+	for {
+		select {
+		case ev := <-l.events:
+			if l.receive(ev, snapshot) == marker {
+				return end(ev), nil
+			}
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		case <-work.Done():
+			return 0, work.Err()
+		}
+	}
+}
+
+// batch does one batch, and again with savepoints where a document could not
+// be built, and again after a conflict with somebody else's lock.
+func (l *loop) batch(ctx, work context.Context, pending []apply.PendingKey) error {
+	l.careful = false
+	wait := 10 * time.Millisecond
+	for {
+		err := l.try(ctx, work, pending)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, apply.ErrCareful):
+			l.careful = true
+		case passing(err):
+			if l.engine.cfg.Events.Retry != nil {
+				l.engine.cfg.Events.Retry("batch", err, wait)
+			}
+			if err := sleep(ctx, wait); err != nil {
+				return err
+			}
+			wait = min(2*wait, 5*time.Second)
+		default:
+			return err
+		}
+	}
+}
+
+// passing says whether a batch failed for a reason that is gone soon: a lock
+// held by somebody, a deadlock, a conflict, a cancel.
+func passing(err error) bool {
+	var pgErr *pgconn.PgError
+	if !errors.As(err, &pgErr) {
+		return false
+	}
+	switch pgErr.Code {
+	case "40001", "40P01", "55P03", "57014":
+		return true
+	}
+	return false
+}
+
+// try does one batch: snapshot, marker, affected keys, documents, commit.
+func (l *loop) try(ctx, work context.Context, pending []apply.PendingKey) error {
+	began := time.Now()
+	snapshot, err := l.applier.Begin(work)
+	if err != nil {
+		return err
+	}
+	marker, err := l.drain(ctx, work, snapshot)
+	if err != nil {
+		return errors.Join(err, l.applier.Rollback(context.WithoutCancel(work)))
+	}
+	drained := time.Since(began)
+	ready := l.queue.Take(snapshot, marker)
+	if ready.Empty() && len(pending) == 0 && !l.queue.Empty() && !l.force {
+		// Nothing that was received is visible yet.
+		l.lookSoon()
+		return l.applier.Rollback(work)
+	}
+	result, err := l.applier.Apply(work, apply.Work{Number: l.number + 1, Batch: ready, Pending: pending}, l.careful)
+	if err != nil {
+		l.queue.Restore(ready)
+		return err
+	}
+	l.number++
+	l.asked, l.force = false, false
+	l.applied = max(l.applied, ready.Resume)
+	l.confirm(l.applied) // the commit flushed it: it is durable
+	l.report(ready, result, drained)
+	l.again = 0
+	if !l.queue.Empty() {
+		l.lookSoon()
+	}
+	return nil
+}
+
+func (l *loop) confirm(lsn pglogrepl.LSN) {
+	l.stream.Confirm(lsn)
+	l.engine.confirmed.Store(uint64(lsn))
+}
+
+func (l *loop) lookSoon() { l.again = min(max(2*l.again, waitAgain), tick) }
+
+// lookAgain looks whether a transaction that waits is visible by now. A look
+// costs no WAL, a batch would.
+func (l *loop) lookAgain(ctx, work context.Context) error {
+	snapshot, err := l.glance(work)
+	if err != nil {
+		return err
+	}
+	if l.queue.Visible(snapshot) {
+		return l.batch(ctx, work, nil)
+	}
+	l.lookSoon()
+	return nil
+}
+
+// rest is what a loop does now and then.
+func (l *loop) rest(ctx, work context.Context) error {
+	pending, err := apply.Due(work, l.control)
+	if err != nil {
+		return err
+	}
+	if len(pending) > 0 {
+		if err := l.batch(ctx, work, pending); err != nil {
+			return err
+		}
+	}
+	if time.Since(l.persisted) >= persistIdle {
+		if err := l.persist(work, idleBytes); err != nil {
+			return err
+		}
+	}
+	return l.trim(work)
+}
+
+// persist writes an idle place down and confirms it, in this order: the slot
+// never runs ahead of the checkpoint, which is how a slot that somebody moved
+// is noticed. It does nothing where the place moved by less than atLeast bytes.
+func (l *loop) persist(work context.Context, atLeast pglogrepl.LSN) error {
+	l.persisted = time.Now()
+	received := l.queue.Received()
+	if !l.queue.Empty() || received < l.applied+atLeast {
+		return nil
+	}
+	ok, err := checkpoint.Advance(work, l.control, l.engine.cfg.Slot, l.epoch, received)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return apply.ErrFenced
+	}
+	l.applied = received
+	l.confirm(received)
+	l.engine.advanced(received)
+	return nil
+}
+
+// trim removes sync_log rows past their age, a bounded number at a time.
+func (l *loop) trim(work context.Context) error {
+	if time.Since(l.trimmed) < time.Minute {
+		return nil
+	}
+	l.trimmed = time.Now()
+	_, err := l.control.Exec(work, `
+DELETE FROM freshet.sync_log WHERE id IN (
+    SELECT id FROM freshet.sync_log WHERE logged_at < now() - $1::bigint * interval '1 second' ORDER BY logged_at LIMIT 10000)`,
+		int64(l.engine.cfg.Retention/time.Second))
+	if err != nil {
+		return fmt.Errorf("trim sync_log: %w", err)
+	}
+	return nil
+}

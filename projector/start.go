@@ -1,0 +1,182 @@
+package projector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pglogrepl"
+	"github.com/jackc/pgx/v5"
+
+	"freshet/projector/backfill"
+	"freshet/projector/checkpoint"
+	"freshet/projector/compile"
+	"freshet/projector/migrate"
+	"freshet/projector/session"
+	"freshet/projector/stream"
+)
+
+// standbyPoll is how often a projector that stands by asks for the lock. A
+// waiting lock request would hold a snapshot, and with it back vacuum.
+const standbyPoll = time.Second
+
+// session is one life of the engine between two failures: it takes the lead,
+// fills what is not filled, and streams. up says whether it got as far as
+// streaming.
+func (e *Engine) session(ctx context.Context) (up bool, err error) {
+	control, err := session.Connect(ctx, e.cfg.ConnConfig, "projector control")
+	if err != nil {
+		return false, err
+	}
+	defer session.Close(control)
+	if err = e.lead(ctx, control); err != nil {
+		return false, err
+	}
+	e.setState(Starting, "")
+	place, err := e.takeOver(ctx, control)
+	if err != nil {
+		return false, err
+	}
+	l := &loop{engine: e, control: control, epoch: place.Epoch, number: place.Batch, applied: place.Applied}
+	return l.run(ctx)
+}
+
+// lead waits until this engine holds the slot's lock.
+func (e *Engine) lead(ctx context.Context, control *pgx.Conn) error {
+	for {
+		ok, holder, err := checkpoint.TryLock(ctx, control, e.cfg.Slot)
+		if err != nil || ok {
+			return err
+		}
+		e.setState(Standby, "another projector leads: "+holder)
+		if err = sleep(ctx, standbyPoll); err != nil {
+			return err
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// takeOver brings slot, checkpoint and read models to where streaming can
+// begin, and raises the epoch.
+func (e *Engine) takeOver(ctx context.Context, control *pgx.Conn) (checkpoint.Checkpoint, error) {
+	if err := migrate.Ready(ctx, control, e.cfg.Plan, e.cfg.Slot, e.cfg.Publication); err != nil {
+		return checkpoint.Checkpoint{}, err
+	}
+	id, err := checkpoint.Find(ctx, control, e.cfg.Slot)
+	if err != nil {
+		return checkpoint.Checkpoint{}, err
+	}
+	slot, err := findSlot(ctx, control, e.cfg.Slot)
+	if err != nil {
+		return checkpoint.Checkpoint{}, err
+	}
+	place, err := checkpoint.TakeOver(ctx, control, id)
+	if e.cfg.RecreateSlot && (slot.lost() || err != nil && !errors.Is(err, checkpoint.ErrNone) || err == nil && slot.gap(place.Applied) != nil) {
+		return e.startAfresh(ctx, control, id, slot)
+	}
+	if errors.Is(err, checkpoint.ErrNone) {
+		return e.startFirst(ctx, control, id, slot)
+	}
+	if err != nil {
+		return checkpoint.Checkpoint{}, err
+	}
+	if err = slot.gap(place.Applied); err != nil {
+		return checkpoint.Checkpoint{}, err
+	}
+	return place, e.fill(ctx, control, "", place.Applied, nil)
+}
+
+// startFirst begins on a database that has no checkpoint: with a slot of our
+// own making, whose snapshot the documents are filled under, or with one that
+// `migrate` made.
+func (e *Engine) startFirst(ctx context.Context, control *pgx.Conn, id checkpoint.Identity, slot slotState) (checkpoint.Checkpoint, error) {
+	if slot.exists {
+		if slot.lost() {
+			return checkpoint.Checkpoint{}, &SlotError{Slot: slot.name, Problem: slotLost}
+		}
+		return e.begin(ctx, control, id, "", slot.confirmed, nil)
+	}
+	created, err := stream.CreateSlot(ctx, e.streamConfig())
+	if err != nil {
+		return checkpoint.Checkpoint{}, err
+	}
+	release := func() { _ = created.Close(context.WithoutCancel(ctx)) } // the snapshot ends with the connection in any case
+	defer release()
+	return e.begin(ctx, control, id, created.Snapshot, created.ConsistentPoint, release)
+}
+
+// startAfresh replaces the slot and fills every read model again, over what is
+// there: documents that did not change keep their place, and readers are
+// served the old ones meanwhile.
+func (e *Engine) startAfresh(ctx context.Context, control *pgx.Conn, id checkpoint.Identity, slot slotState) (checkpoint.Checkpoint, error) {
+	if slot.exists {
+		if _, err := control.Exec(ctx, "SELECT pg_drop_replication_slot($1)", slot.name); err != nil {
+			return checkpoint.Checkpoint{}, fmt.Errorf("drop the old slot: %w", err)
+		}
+		slot.exists = false
+	}
+	if err := backfill.Restart(ctx, control); err != nil {
+		return checkpoint.Checkpoint{}, err
+	}
+	return e.startFirst(ctx, control, id, slot)
+}
+
+func (e *Engine) begin(ctx context.Context, control *pgx.Conn, id checkpoint.Identity, snapshot string, start pglogrepl.LSN, release func()) (checkpoint.Checkpoint, error) {
+	if err := checkpoint.Create(ctx, control, id, start); err != nil {
+		return checkpoint.Checkpoint{}, err
+	}
+	place, err := checkpoint.TakeOver(ctx, control, id)
+	if err != nil {
+		return checkpoint.Checkpoint{}, err
+	}
+	return place, e.fill(ctx, control, snapshot, start, release)
+}
+
+// fill backfills the read models that are not filled yet.
+func (e *Engine) fill(ctx context.Context, control *pgx.Conn, snapshot string, start pglogrepl.LSN, release func()) error {
+	unfilled, err := backfill.Unfilled(ctx, control)
+	if err != nil {
+		return err
+	}
+	var models []*compile.ReadModel
+	for _, m := range e.cfg.Plan.ReadModels {
+		if unfilled[m.Name] {
+			models = append(models, m)
+		}
+	}
+	if len(models) == 0 {
+		return nil
+	}
+	e.setState(Backfilling, fmt.Sprintf("filling %d read models", len(models)))
+	return backfill.Run(ctx, backfill.Config{
+		ConnConfig: e.cfg.ConnConfig,
+		Models:     models,
+		Slot:       e.cfg.Slot,
+		Workers:    e.cfg.Workers,
+		Snapshot:   snapshot,
+		Start:      start,
+		Release:    release,
+		Progress:   e.backfilled,
+	})
+}
+
+func (e *Engine) backfilled(p backfill.Progress) {
+	if e.cfg.Events.Backfill != nil {
+		e.cfg.Events.Backfill(BackfillEvent{Model: p.Model, Documents: p.Documents, Estimate: p.Total, Done: p.Done, Elapsed: p.Elapsed})
+	}
+}
+
+func (e *Engine) streamConfig() stream.Config {
+	return stream.Config{Conn: &e.cfg.ConnConfig.Config, Slot: e.cfg.Slot, Publication: e.cfg.Publication}
+}
