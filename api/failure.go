@@ -1,0 +1,45 @@
+package api
+
+import (
+	"context"
+	"errors"
+
+	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"freshet/api/document"
+	"freshet/api/served"
+	"freshet/cache"
+)
+
+// failure is what a client is told of an error; the whole of it goes to OnError.
+func (s *Server) failure(ctx context.Context, err error) *gqlerror.Error {
+	var old *cache.TooOldError
+	switch {
+	case errors.As(err, &old):
+		return staleError(old.Have, old.Want)
+	case errors.Is(err, errBadValue):
+		return coded(codeBadInput, "A value in the arguments does not fit what it is compared with.")
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		return coded(codeTimeout, "The request was cancelled.")
+	}
+	if s.cfg.OnError != nil {
+		s.cfg.OnError(ctx, err)
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return coded(codeTimeout, "The data could not be read in the time that a request may take.")
+	}
+	return coded(codeUnavailable, "The data could not be read just now.")
+}
+
+// loader returns the load of a type's documents.
+func (s *Server) loader(t *served.Type) cache.Load[*document.Document] {
+	return func(ctx context.Context, keys []string) (cache.Loaded[*document.Document], error) {
+		values := make(map[string]*document.Document, len(keys))
+		lsn, err := s.store.Documents(ctx, t, keys, func(key string, data []byte) error {
+			doc, err := document.Prepare(t.Shape, data)
+			values[key] = doc
+			return err
+		})
+		return cache.Loaded[*document.Document]{Values: values, Watermark: lsn}, err
+	}
+}

@@ -1,0 +1,6 @@
+//go:build race
+
+package api
+
+// raceDetector: it allocates by itself.
+const raceDetector = true

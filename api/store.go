@@ -1,0 +1,44 @@
+package api
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pglogrepl"
+
+	"freshet/api/page"
+	"freshet/api/served"
+)
+
+// Store reads documents from where they are kept. What it is given must not be
+// kept or changed; bytes and strings that it hands out are valid during the
+// call only, unless said otherwise. Every answer is from one snapshot, whose
+// watermark is returned with it.
+type Store interface {
+	// Documents calls visit for each of the keys that has a document.
+	Documents(ctx context.Context, t *served.Type, keys []string, visit func(key string, data []byte) error) (pglogrepl.LSN, error)
+	// Lookup calls visit with the document whose column has the value, if any.
+	Lookup(ctx context.Context, t *served.Type, c *page.Column, value string, visit func(key string, data []byte) error) (pglogrepl.LSN, error)
+	// Page calls visit for each row of a page, in the order in which the
+	// statement yields them: at most q.Limit+1, from the end if q.Backward.
+	Page(ctx context.Context, q *page.Query, visit func(PageRow) error) (PageSummary, error)
+	// Watermark returns the watermark.
+	Watermark(ctx context.Context) (pglogrepl.LSN, error)
+}
+
+// PageRow is a row of a page.
+type PageRow struct {
+	Key   string
+	Data  []byte    // nil unless Query.Documents
+	Order []*string // by term of Query.Order; may be kept
+}
+
+// PageSummary is what is said of a list as a whole.
+type PageSummary struct {
+	Watermark pglogrepl.LSN
+	Count     int64 // if Query.Count
+	Beyond    bool  // if Query.Beyond
+}
+
+// errBadValue says that a value in the arguments is not one of its column's.
+var errBadValue = errors.New("a value does not fit its column")
