@@ -26,7 +26,11 @@ func (s *Server) initdb(ctx context.Context) error {
 	cmd.Dir = s.home.dir
 	cmd.Env = cleanEnv()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.account.credential()}
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := cmd.CombinedOutput()
+	if ctx.Err() != nil {
+		return fmt.Errorf("initdb: %w", ctx.Err())
+	}
+	if err != nil {
 		return fmt.Errorf("initdb: %w:\n%s", err, lastLines(string(out), 10))
 	}
 	return nil
