@@ -1,0 +1,217 @@
+-- User: public.tv_user from public.tb_user by id (uuid)
+
+-- User: documents
+SELECT
+  r0."id"::text AS key,
+  jsonb_build_object(
+    'id', r0."id",
+    'username', r0."username",
+    'fullName', r0."full_name",
+    'createdAt', r0."created_at",
+    'posts', COALESCE((
+      SELECT jsonb_agg(jsonb_build_object(
+        'id', r1."id",
+        'title', r1."title",
+        'createdAt', r1."created_at",
+        'commentCount', (
+          SELECT count(*)
+          FROM "public"."tb_comment" r2
+          WHERE r2."post_id" = r1."id"
+        )
+      ) ORDER BY r1."created_at" DESC, r1."id")
+      FROM (
+        SELECT r1.*
+        FROM "public"."tb_post" r1
+        WHERE r1."author_id" = r0."id"
+        ORDER BY r1."created_at" DESC, r1."id"
+        LIMIT 20
+      ) r1
+    ), '[]'),
+    'postCount', (
+      SELECT count(*)
+      FROM "public"."tb_post" r3
+      WHERE r3."author_id" = r0."id"
+    )
+  ) AS "data",
+  r0."username" AS "username",
+  r0."created_at" AS "created_at"
+FROM "public"."tb_user" r0
+WHERE r0."id" = ANY($1::text[]::uuid[]);
+
+-- User: table
+CREATE TABLE IF NOT EXISTS "public"."tv_user" (
+  "id" uuid PRIMARY KEY,
+  "data" jsonb NOT NULL,
+  "username" text,
+  "created_at" timestamp with time zone,
+  "freshet_lsn" pg_lsn NOT NULL,
+  "freshet_time" timestamptz NOT NULL
+);
+CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_user_username_idx" ON "public"."tv_user" ("username");
+CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_user_created_at_id_idx" ON "public"."tv_user" ("created_at", "id");
+
+-- Post: public.tv_post from public.tb_post by id (uuid)
+
+-- Post: documents
+SELECT
+  r0."id"::text AS key,
+  jsonb_build_object(
+    'id', r0."id",
+    'title', r0."title",
+    'content', r0."content",
+    'published', r0."published",
+    'createdAt', r0."created_at",
+    'author', (
+      SELECT jsonb_build_object(
+        'id', r1."id",
+        'username', r1."username",
+        'fullName', r1."full_name"
+      )
+      FROM "public"."tb_user" r1
+      WHERE r1."id" = r0."author_id"
+    ),
+    'comments', COALESCE((
+      SELECT jsonb_agg(jsonb_build_object(
+        'id', r2."id",
+        'content', r2."content",
+        'createdAt', r2."created_at",
+        'author', (
+          SELECT jsonb_build_object(
+            'id', r3."id",
+            'username', r3."username"
+          )
+          FROM "public"."tb_user" r3
+          WHERE r3."id" = r2."author_id"
+        )
+      ) ORDER BY r2."created_at" DESC, r2."id")
+      FROM (
+        SELECT r2.*
+        FROM "public"."tb_comment" r2
+        WHERE r2."post_id" = r0."id"
+        ORDER BY r2."created_at" DESC, r2."id"
+        LIMIT 50
+      ) r2
+    ), '[]'),
+    'commentCount', (
+      SELECT count(*)
+      FROM "public"."tb_comment" r4
+      WHERE r4."post_id" = r0."id"
+    )
+  ) AS "data",
+  r0."author_id" AS "author_id",
+  r0."created_at" AS "created_at",
+  r0."published" AS "published"
+FROM "public"."tb_post" r0
+WHERE r0."id" = ANY($1::text[]::uuid[]);
+
+-- Post: table
+CREATE TABLE IF NOT EXISTS "public"."tv_post" (
+  "id" uuid PRIMARY KEY,
+  "data" jsonb NOT NULL,
+  "author_id" uuid,
+  "created_at" timestamp with time zone,
+  "published" boolean,
+  "freshet_lsn" pg_lsn NOT NULL,
+  "freshet_time" timestamptz NOT NULL
+);
+CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_post_author_id_created_at_id_idx" ON "public"."tv_post" ("author_id", "created_at", "id");
+CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_post_published_id_idx" ON "public"."tv_post" ("published", "id");
+CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_post_created_at_id_idx" ON "public"."tv_post" ("created_at", "id");
+
+-- Comment: public.tv_comment from public.tb_comment by id (uuid)
+
+-- Comment: documents
+SELECT
+  r0."id"::text AS key,
+  jsonb_build_object(
+    'id', r0."id",
+    'content', r0."content",
+    'createdAt', r0."created_at",
+    'post', jsonb_build_object('id', r0."post_id"),
+    'author', (
+      SELECT jsonb_build_object(
+        'id', r2."id",
+        'username', r2."username"
+      )
+      FROM "public"."tb_user" r2
+      WHERE r2."id" = r0."author_id"
+    )
+  ) AS "data",
+  r0."created_at" AS "created_at"
+FROM "public"."tb_comment" r0
+WHERE r0."id" = ANY($1::text[]::uuid[]);
+
+-- Comment: table
+CREATE TABLE IF NOT EXISTS "public"."tv_comment" (
+  "id" uuid PRIMARY KEY,
+  "data" jsonb NOT NULL,
+  "created_at" timestamp with time zone,
+  "freshet_lsn" pg_lsn NOT NULL,
+  "freshet_time" timestamptz NOT NULL
+);
+CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_comment_created_at_id_idx" ON "public"."tv_comment" ("created_at", "id");
+
+-- source public.tb_comment
+--   reads     author_id, content, created_at, id, post_id
+--   old value id, post_id
+
+-- public.tb_comment -> User by (post_id): User.posts.commentCount
+--   matters: post_id
+SELECT DISTINCT t1."author_id"::text AS key
+FROM "public"."tb_post" t1
+WHERE t1."id" = ANY($1::text[]::uuid[]);
+
+-- public.tb_comment -> Post by (post_id): Post.comments, Post.commentCount
+--   matters: author_id, content, created_at, id, post_id
+--   the value is the key
+
+-- public.tb_comment -> Comment by (id): Comment
+--   matters: author_id, content, created_at, id, post_id
+--   the value is the key
+
+-- source public.tb_post
+--   reads     author_id, content, created_at, id, published, title
+--   old value author_id, id
+
+-- public.tb_post -> User by (author_id): User.posts, User.postCount
+--   matters: author_id, created_at, id, title
+--   the value is the key
+
+-- public.tb_post -> Post by (id): Post
+--   matters: author_id, content, created_at, id, published, title
+--   the value is the key
+
+-- source public.tb_user
+--   reads     created_at, full_name, id, username
+--   old value id
+
+-- public.tb_user -> User by (id): User
+--   matters: created_at, full_name, id, username
+--   the value is the key
+
+-- public.tb_user -> Post by (id): Post.author
+--   matters: full_name, id, username
+SELECT DISTINCT t1."id"::text AS key
+FROM "public"."tb_post" t1
+WHERE t1."author_id" = ANY($1::text[]::uuid[]);
+
+-- public.tb_user -> Post by (id): Post.comments.author
+--   matters: id, username
+SELECT DISTINCT t1."post_id"::text AS key
+FROM "public"."tb_comment" t1
+WHERE t1."author_id" = ANY($1::text[]::uuid[]);
+
+-- public.tb_user -> Comment by (id): Comment.author
+--   matters: id, username
+SELECT DISTINCT t1."id"::text AS key
+FROM "public"."tb_comment" t1
+WHERE t1."author_id" = ANY($1::text[]::uuid[]);
+
+-- replica identity of public.tb_comment
+CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS "tb_comment_id_post_id_freshet_identity" ON "public"."tb_comment" ("id", "post_id");
+ALTER TABLE "public"."tb_comment" REPLICA IDENTITY USING INDEX "tb_comment_id_post_id_freshet_identity";
+
+-- replica identity of public.tb_post
+CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS "tb_post_id_author_id_freshet_identity" ON "public"."tb_post" ("id", "author_id");
+ALTER TABLE "public"."tb_post" REPLICA IDENTITY USING INDEX "tb_post_id_author_id_freshet_identity";
+
