@@ -28,14 +28,22 @@ CREATE TABLE freshet.models (
     filled_at   timestamptz
 );
 
--- The ranges of a backfill that are done, so that a killed one goes on.
+-- The ranges of a backfill under way.
 CREATE TABLE freshet.backfill (
     model       text NOT NULL REFERENCES freshet.models (name) ON DELETE CASCADE,
     range       integer NOT NULL,
     lower_key   text,                  -- exclusive; NULL is unbounded
     upper_key   text,                  -- inclusive; NULL is unbounded
-    done        boolean NOT NULL DEFAULT false,
-    documents   bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (model, range)
+);
+
+-- Those that are done, so that a killed backfill goes on. A range is filled on
+-- the slot's snapshot, which is older than the rows of freshet.backfill: that
+-- transaction could not update them, but it can insert here.
+CREATE TABLE freshet.backfill_done (
+    model       text NOT NULL REFERENCES freshet.models (name) ON DELETE CASCADE,
+    range       integer NOT NULL,
+    documents   bigint NOT NULL,
     PRIMARY KEY (model, range)
 );
 

@@ -268,15 +268,24 @@ func TestAKilledBackfillGoesOn(t *testing.T) {
 	})
 	<-halfway
 	w.stop(r)
-	done := w.count("SELECT count(*) FROM freshet.backfill WHERE model = 'Item' AND done")
-	left := w.count("SELECT count(*) FROM freshet.backfill WHERE model = 'Item' AND NOT done")
-	if done == 0 || left == 0 {
-		t.Skipf("the backfill was not caught halfway: %d ranges done, %d left", done, left)
+	done := w.count("SELECT count(*) FROM freshet.backfill_done WHERE model = 'Item'")
+	if all := w.count("SELECT count(*) FROM freshet.backfill WHERE model = 'Item'"); done == 0 || all != 3 {
+		t.Fatalf("the backfill was not caught halfway: %d of %d ranges are done", done, all)
 	}
 	w.exec("UPDATE tb_item SET n = 7 WHERE id % 2 = 0")
 	w.exec("DELETE FROM tb_item WHERE id % 5 = 0")
-	r = w.start(nil)
+	first := int64(-1)
+	r = w.start(func(c *projector.Config) {
+		c.Events.Backfill = func(b projector.BackfillEvent) {
+			if b.Model == "Item" && first < 0 {
+				first = b.Documents
+			}
+		}
+	})
 	w.reach(r, projector.Streaming)
+	if first < 5000 {
+		t.Errorf("the second start began with %d documents done, want those of the first", first)
+	}
 	w.settle()
 	w.exact()
 	w.stop(r)

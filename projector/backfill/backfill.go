@@ -167,13 +167,18 @@ func (f *fill) report(done bool) {
 func (f *fill) plan(ctx context.Context, conn *pgx.Conn) error {
 	var ranges int
 	var done int64
-	err := conn.QueryRow(ctx, "SELECT count(*), coalesce(sum(documents), 0) FROM freshet.backfill WHERE model = $1", f.model.Name).Scan(&ranges, &done)
+	err := conn.QueryRow(ctx, `
+SELECT (SELECT count(*) FROM freshet.backfill WHERE model = $1),
+       (SELECT coalesce(sum(documents), 0) FROM freshet.backfill_done WHERE model = $1)`, f.model.Name).Scan(&ranges, &done)
 	if err != nil {
 		return fmt.Errorf("read freshet.backfill: %w", err)
 	}
-	f.documents.Store(done)
-	if err = f.count(ctx, conn); err != nil || ranges > 0 {
+	if err = f.count(ctx, conn); err != nil {
 		return err
+	}
+	if ranges > 0 {
+		f.documents.Store(done)
+		return nil
 	}
 	rows, err := conn.Query(ctx, f.model.Bounds, int64(rangeSize))
 	if err != nil {
@@ -203,16 +208,25 @@ func (f *fill) saveRanges(ctx context.Context, conn *pgx.Conn, bounds []string) 
 		lower = &bounds[i]
 	}
 	rows = append(rows, []any{f.model.Name, len(bounds), lower, nil})
-	_, err := conn.CopyFrom(ctx, pgx.Identifier{"freshet", "backfill"}, []string{"model", "range", "lower_key", "upper_key"}, pgx.CopyFromRows(rows))
+	tx, err := conn.Begin(ctx)
 	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	if _, err = tx.Exec(ctx, "DELETE FROM freshet.backfill_done WHERE model = $1", f.model.Name); err != nil {
+		return fmt.Errorf("write freshet.backfill_done: %w", err)
+	}
+	if _, err = tx.CopyFrom(ctx, pgx.Identifier{"freshet", "backfill"}, []string{"model", "range", "lower_key", "upper_key"}, pgx.CopyFromRows(rows)); err != nil {
 		return fmt.Errorf("write freshet.backfill: %w", err)
 	}
-	return nil
+	return tx.Commit(ctx)
 }
 
 // fillRanges gives the ranges that are not done to the workers.
 func (f *fill) fillRanges(ctx context.Context, conn *pgx.Conn) error {
-	rows, err := conn.Query(ctx, "SELECT range, lower_key, upper_key FROM freshet.backfill WHERE model = $1 AND NOT done ORDER BY range", f.model.Name)
+	rows, err := conn.Query(ctx, `
+SELECT range, lower_key, upper_key FROM freshet.backfill
+WHERE model = $1 AND range NOT IN (SELECT range FROM freshet.backfill_done WHERE model = $1) ORDER BY range`, f.model.Name)
 	if err != nil {
 		return fmt.Errorf("read freshet.backfill: %w", err)
 	}
@@ -275,7 +289,7 @@ func (f *fill) fillRange(ctx context.Context, conn *pgx.Conn, r keyRange) error 
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, "UPDATE freshet.backfill SET done = true, documents = $3 WHERE model = $1 AND range = $2", f.model.Name, r.Number, tag.RowsAffected())
+	_, err = tx.Exec(ctx, "INSERT INTO freshet.backfill_done (model, range, documents) VALUES ($1, $2, $3)", f.model.Name, r.Number, tag.RowsAffected())
 	if err != nil {
 		return err
 	}

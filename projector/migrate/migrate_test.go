@@ -338,7 +338,7 @@ func TestUnsuitableSources(t *testing.T) {
 // A fill that has begun is begun again.
 func TestIdentityLostDuringTheFill(t *testing.T) {
 	url, conn := migrated(t)
-	pgtest.Exec(t, url, `ALTER TABLE tb_note REPLICA IDENTITY DEFAULT; INSERT INTO freshet.backfill VALUES ('User', 0, NULL, NULL, true, 1)`)
+	pgtest.Exec(t, url, `ALTER TABLE tb_note REPLICA IDENTITY DEFAULT; INSERT INTO freshet.backfill VALUES ('User', 0, NULL, NULL)`)
 	m := planned(t, conn, blogNeeds, options(t))
 	if d := cmp.Diff([]migrate.Kind{migrate.KindRefill, migrate.KindIdentity}, kinds(m)); d != "" {
 		t.Error(d)

@@ -46,7 +46,7 @@ CREATE TABLE IF NOT EXISTS "public"."tv_user" (
   "created_at" timestamp with time zone,
   "freshet_lsn" pg_lsn NOT NULL,
   "freshet_time" timestamptz NOT NULL
-);
+) WITH (fillfactor = 80);
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_user_username_idx" ON "public"."tv_user" ("username");
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_user_created_at_id_idx" ON "public"."tv_user" ("created_at", "id");
 
@@ -113,7 +113,7 @@ CREATE TABLE IF NOT EXISTS "public"."tv_post" (
   "published" boolean,
   "freshet_lsn" pg_lsn NOT NULL,
   "freshet_time" timestamptz NOT NULL
-);
+) WITH (fillfactor = 80);
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_post_author_id_created_at_id_idx" ON "public"."tv_post" ("author_id", "created_at", "id");
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_post_published_id_idx" ON "public"."tv_post" ("published", "id");
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_post_created_at_id_idx" ON "public"."tv_post" ("created_at", "id");
@@ -148,7 +148,7 @@ CREATE TABLE IF NOT EXISTS "public"."tv_comment" (
   "created_at" timestamp with time zone,
   "freshet_lsn" pg_lsn NOT NULL,
   "freshet_time" timestamptz NOT NULL
-);
+) WITH (fillfactor = 80);
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_comment_created_at_id_idx" ON "public"."tv_comment" ("created_at", "id");
 
 -- source public.tb_comment

@@ -58,7 +58,7 @@ CREATE TABLE IF NOT EXISTS "public"."tv_company" (
   "name" text,
   "freshet_lsn" pg_lsn NOT NULL,
   "freshet_time" timestamptz NOT NULL
-);
+) WITH (fillfactor = 80);
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_company_mood_name_id_idx" ON "public"."tv_company" ("mood", "name", "id");
 
 -- Person: public.tv_person from public.tb_person by id (uuid)
@@ -329,7 +329,7 @@ CREATE TABLE IF NOT EXISTS "public"."tv_person" (
   "assigned_mean" double precision,
   "freshet_lsn" pg_lsn NOT NULL,
   "freshet_time" timestamptz NOT NULL
-);
+) WITH (fillfactor = 80);
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_person_company_id_full_name_id_idx" ON "public"."tv_person" ("company_id", "full_name", "id");
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_person_manager_company_name_id_idx" ON "public"."tv_person" ("manager_company_name", "id");
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_person_profile_id_id_idx" ON "public"."tv_person" ("profile_id", "id");
@@ -369,7 +369,7 @@ CREATE TABLE IF NOT EXISTS "public"."tv_profile" (
   "data" jsonb NOT NULL,
   "freshet_lsn" pg_lsn NOT NULL,
   "freshet_time" timestamptz NOT NULL
-);
+) WITH (fillfactor = 80);
 
 -- Ticket: public.tv_ticket from public.tb_ticket by id (bigint)
 
@@ -495,7 +495,7 @@ CREATE TABLE IF NOT EXISTS "public"."tv_ticket" (
   "hours" double precision,
   "freshet_lsn" pg_lsn NOT NULL,
   "freshet_time" timestamptz NOT NULL
-);
+) WITH (fillfactor = 80);
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_ticket_reporter_id_created_at_id_idx" ON "public"."tv_ticket" ("reporter_id", "created_at", "id");
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_ticket_assignee_full_name_id_idx" ON "public"."tv_ticket" ("assignee_full_name", "id");
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_ticket_priority_id_idx" ON "public"."tv_ticket" ("priority", "id");
@@ -543,7 +543,7 @@ CREATE TABLE IF NOT EXISTS "public"."tv_tag" (
   "label" text,
   "freshet_lsn" pg_lsn NOT NULL,
   "freshet_time" timestamptz NOT NULL
-);
+) WITH (fillfactor = 80);
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_tag_label_code_idx" ON "public"."tv_tag" ("label", "code");
 
 -- Order: public.tv_order from public.tb_order by id (uuid)
@@ -605,7 +605,7 @@ CREATE TABLE IF NOT EXISTS "public"."tv_order" (
   "number" integer,
   "freshet_lsn" pg_lsn NOT NULL,
   "freshet_time" timestamptz NOT NULL
-);
+) WITH (fillfactor = 80);
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_order_region_number_id_idx" ON "public"."tv_order" ("region", "number", "id");
 
 -- Product: public.tv_product from public.tb_product by id (integer)
@@ -657,7 +657,7 @@ CREATE TABLE IF NOT EXISTS "public"."tv_product" (
   "price" numeric,
   "freshet_lsn" pg_lsn NOT NULL,
   "freshet_time" timestamptz NOT NULL
-);
+) WITH (fillfactor = 80);
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_product_price_id_idx" ON "public"."tv_product" ("price", "id");
 
 -- Sample: app.tv_sample from app.tb_sample by code (text)
@@ -782,7 +782,7 @@ CREATE TABLE IF NOT EXISTS "app"."tv_sample" (
   "data_" text,
   "freshet_lsn" pg_lsn NOT NULL,
   "freshet_time" timestamptz NOT NULL
-);
+) WITH (fillfactor = 80);
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_sample_c_mood_code_idx" ON "app"."tv_sample" ("c_mood", "code");
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_sample_c_float8_code_idx" ON "app"."tv_sample" ("c_float8", "code");
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_sample_select_code_idx" ON "app"."tv_sample" ("select", "code");

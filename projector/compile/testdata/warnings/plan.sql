@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS "public"."tv_author" (
   "data" jsonb NOT NULL,
   "freshet_lsn" pg_lsn NOT NULL,
   "freshet_time" timestamptz NOT NULL
-);
+) WITH (fillfactor = 80);
 
 -- Book: public.tv_book from public.tb_book by id (uuid)
 
@@ -72,7 +72,7 @@ CREATE TABLE IF NOT EXISTS "public"."tv_book" (
   "data" jsonb NOT NULL,
   "freshet_lsn" pg_lsn NOT NULL,
   "freshet_time" timestamptz NOT NULL
-);
+) WITH (fillfactor = 80);
 
 -- source public.tb_author
 --   reads     id, pen_name
