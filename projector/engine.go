@@ -28,6 +28,7 @@ import (
 	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
 
+	"freshet/projector/batch"
 	"freshet/projector/compile"
 )
 
@@ -40,8 +41,9 @@ type Config struct {
 	// Workers is how many connections fill at the same time in a backfill; the
 	// default is one for each processor, at least two.
 	Workers int
-	// RecreateSlot replaces a lost slot, or progress that belongs to another
-	// database, by a fresh slot, and rebuilds every document.
+	// RecreateSlot replaces the slot and its progress by a fresh slot, once, and
+	// rebuilds every document: for a slot that was lost, for progress that
+	// belongs to another database, for a log that cannot be read any more.
 	RecreateSlot bool
 	// Retention is how long rows stay in sync_log; the default is seven days.
 	Retention time.Duration
@@ -62,6 +64,7 @@ type Engine struct {
 	// confirmed and received are kept apart from status: the stream moves them.
 	confirmed, received atomic.Uint64
 	lifetime            atomic.Bool // Run has been called
+	recreate            bool        // RecreateSlot is still to be done; Run's alone
 }
 
 // New returns an Engine.
@@ -78,7 +81,7 @@ func New(cfg Config) *Engine {
 	if cfg.Retention <= 0 {
 		cfg.Retention = 7 * 24 * time.Hour
 	}
-	return &Engine{cfg: cfg, status: Status{State: Starting, Since: time.Now(), Slot: cfg.Slot}}
+	return &Engine{cfg: cfg, recreate: cfg.RecreateSlot, status: Status{State: Starting, Since: time.Now(), Slot: cfg.Slot}}
 }
 
 // Status returns what the engine is doing. It is safe for concurrent use.
@@ -115,6 +118,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		}
 		reached = reached || up
 		if permanent(err, reached) {
+			err = advise(err)
 			e.setError(err)
 			return err
 		}
@@ -129,6 +133,17 @@ func (e *Engine) Run(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// advise adds what to do where the error lies in the log and not in the
+// database as it is now: mending the table does not mend what was written.
+func advise(err error) error {
+	var schema *batch.SchemaError
+	if !errors.As(err, &schema) {
+		return err
+	}
+	return fmt.Errorf("%w. Where that has been done already, the log still holds changes from before it: "+
+		"start once with --recreate-slot, which makes a new slot and compares and repairs every document", err)
 }
 
 // pause reports what went wrong and waits before the next try.

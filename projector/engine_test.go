@@ -416,3 +416,43 @@ func TestAModelThatTablesWereNotBuiltForIsRefused(t *testing.T) {
 		t.Fatalf("another model: %v", err)
 	}
 }
+
+func TestATableThatLeavesThePublicationIsNoticed(t *testing.T) {
+	w := newWorld(t)
+	r := w.start(nil)
+	w.reach(r, projector.Streaming)
+	w.exec("ALTER PUBLICATION freshet DROP TABLE tb_item")
+	w.exec("UPDATE tb_item SET n = 7 WHERE id < 100") // which nobody will tell of
+	var ready *migrate.NotReady
+	if err := w.fails(r); !errors.As(err, &ready) || !strings.Contains(err.Error(), "tb_item") {
+		t.Fatalf("a table that left the publication: %v", err)
+	}
+	migration, err := migrate.Plan(context.Background(), w.conn, w.plan, migrate.Options{Slot: w.slot, LeaveSlot: true})
+	must(t, err)
+	must(t, migrate.Apply(context.Background(), w.cfg, migration, nil))
+	r = w.start(nil)
+	w.reach(r, projector.Streaming)
+	w.settle()
+	w.exact()
+	w.stop(r)
+}
+
+func TestAReplicaIdentityChangedUnderUsIsNoticed(t *testing.T) {
+	w := newWorld(t)
+	r := w.start(nil)
+	w.reach(r, projector.Streaming)
+	w.exec("ALTER TABLE tb_item REPLICA IDENTITY DEFAULT")
+	w.exec("UPDATE tb_item SET owner_id = 3 WHERE id = 1") // without the old owner in the log
+	err := w.fails(r)
+	if !strings.Contains(err.Error(), "replica identity") || !strings.Contains(err.Error(), "--recreate-slot") && !strings.Contains(err.Error(), "migrate") {
+		t.Fatalf("a replica identity that changed: %v", err)
+	}
+	migration, err := migrate.Plan(context.Background(), w.conn, w.plan, migrate.Options{Slot: w.slot, LeaveSlot: true})
+	must(t, err)
+	must(t, migrate.Apply(context.Background(), w.cfg, migration, nil))
+	r = w.start(func(c *projector.Config) { c.RecreateSlot = true })
+	w.reach(r, projector.Streaming)
+	w.settle()
+	w.exact()
+	w.stop(r)
+}

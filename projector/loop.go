@@ -15,6 +15,7 @@ import (
 	"freshet/projector/apply"
 	"freshet/projector/batch"
 	"freshet/projector/checkpoint"
+	"freshet/projector/migrate"
 	"freshet/projector/session"
 	"freshet/projector/stream"
 )
@@ -34,6 +35,10 @@ const (
 	// idleBytes is by how much WAL an idle place must have moved to be written
 	// down: less than that is the trace of the last writing itself.
 	idleBytes = 64 << 10
+	// checkReady is how often it is checked that the tables are still published
+	// whole, with the replica identity that the plan needs: a table that has
+	// left the publication sends nothing by which the stream could tell.
+	checkReady = 5 * time.Second
 	// drainDeadline is how long a batch in hand may take after a stop was
 	// asked for.
 	drainDeadline = 8 * time.Second
@@ -59,6 +64,7 @@ type loop struct {
 	again     time.Duration // the wait before transactions that wait are looked for; 0: none wait
 	persisted time.Time     // when an idle place was last written down
 	trimmed   time.Time
+	checked   time.Time
 	careful   bool // the last try met a document that cannot be built
 	force     bool // commit a batch even if nothing is in it
 }
@@ -352,6 +358,13 @@ func (l *loop) lookAgain(ctx, work context.Context) error {
 
 // rest is what a loop does now and then.
 func (l *loop) rest(ctx, work context.Context) error {
+	if time.Since(l.checked) >= checkReady {
+		l.checked = time.Now()
+		cfg := l.engine.cfg
+		if err := migrate.Ready(work, l.control, cfg.Plan, cfg.Slot, cfg.Publication); err != nil {
+			return err
+		}
+	}
 	pending, err := apply.Due(work, l.control)
 	if err != nil {
 		return err

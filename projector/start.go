@@ -82,7 +82,7 @@ func (e *Engine) takeOver(ctx context.Context, control *pgx.Conn) (checkpoint.Ch
 		return checkpoint.Checkpoint{}, err
 	}
 	place, err := checkpoint.TakeOver(ctx, control, id)
-	if e.cfg.RecreateSlot && (slot.lost() || err != nil && !errors.Is(err, checkpoint.ErrNone) || err == nil && slot.gap(place.Applied) != nil) {
+	if e.recreate && !errors.Is(err, checkpoint.ErrNone) {
 		return e.startAfresh(ctx, control, id, slot)
 	}
 	if errors.Is(err, checkpoint.ErrNone) {
@@ -117,8 +117,7 @@ func (e *Engine) startFirst(ctx context.Context, control *pgx.Conn, id checkpoin
 }
 
 // startAfresh replaces the slot and fills every read model again, over what is
-// there: documents that did not change keep their place, and readers are
-// served the old ones meanwhile.
+// there: readers are served the old documents meanwhile.
 func (e *Engine) startAfresh(ctx context.Context, control *pgx.Conn, id checkpoint.Identity, slot slotState) (checkpoint.Checkpoint, error) {
 	if slot.exists {
 		if _, err := control.Exec(ctx, "SELECT pg_drop_replication_slot($1)", slot.name); err != nil {
@@ -136,6 +135,7 @@ func (e *Engine) begin(ctx context.Context, control *pgx.Conn, id checkpoint.Ide
 	if err := checkpoint.Create(ctx, control, id, start); err != nil {
 		return checkpoint.Checkpoint{}, err
 	}
+	e.recreate = false // done: a session that fails from here on goes on with this slot
 	place, err := checkpoint.TakeOver(ctx, control, id)
 	if err != nil {
 		return checkpoint.Checkpoint{}, err

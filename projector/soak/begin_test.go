@@ -41,7 +41,7 @@ func (s *subject) remodel(t *testing.T, sdl string) {
 // settled waits until the projector has seen everything, and compares.
 func settled(t *testing.T, conn *pgx.Conn, s *subject) {
 	t.Helper()
-	lsn, err := emitMarker(context.Background(), conn)
+	lsn, err := nudge(context.Background(), conn)
 	if err != nil {
 		t.Fatal(err)
 	}

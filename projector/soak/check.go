@@ -54,7 +54,7 @@ func (c *checker) compare(ctx context.Context) error {
 	}
 	return c.s.do(ctx, func(conn *pgx.Conn) error {
 		began := time.Now()
-		lsn, err := emitMarker(ctx, conn)
+		lsn, err := nudge(ctx, conn)
 		if err != nil {
 			return err
 		}

@@ -121,13 +121,8 @@ func (r *run) probeOnce(ctx context.Context, c *pgx.Conn, id int) error {
 	if err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
-	lsn, err := flushed(ctx, c)
+	lsn, err := nudge(ctx, c)
 	if err != nil {
-		return err
-	}
-	// The commit alone moves the watermark; a marker is for what the projector
-	// itself has written since, which counts into lsn.
-	if _, err := emitMarker(ctx, c); err != nil {
 		return err
 	}
 	if err := r.reached(ctx, c, lsn); err != nil {

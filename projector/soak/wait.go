@@ -9,20 +9,19 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// mark puts a marker into the WAL, so that an idle projector moves too, and
-// returns the LSN behind it.
-func emitMarker(ctx context.Context, conn *pgx.Conn) (pglogrepl.LSN, error) {
+// nudge returns the end of the WAL and puts a marker behind it: the LSN may lie
+// behind the last commit, in what the projector itself has written, and an
+// idle projector moves past that only for a marker. It is the end of what was
+// inserted, since an asynchronous commit is visible before it is durable.
+func nudge(ctx context.Context, conn *pgx.Conn) (pglogrepl.LSN, error) {
+	var lsn pglogrepl.LSN
+	if err := conn.QueryRow(ctx, `SELECT pg_current_wal_insert_lsn()`).Scan(&lsn); err != nil {
+		return 0, fmt.Errorf("read the end of the WAL: %w", err)
+	}
 	if _, err := conn.Exec(ctx, `SELECT pg_logical_emit_message(true, 'freshet', 'soak')`); err != nil {
 		return 0, fmt.Errorf("emit marker: %w", err)
 	}
-	return flushed(ctx, conn)
-}
-
-// flushed returns the end of the WAL that is durable.
-func flushed(ctx context.Context, conn *pgx.Conn) (pglogrepl.LSN, error) {
-	var lsn pglogrepl.LSN
-	err := conn.QueryRow(ctx, `SELECT pg_current_wal_flush_lsn()`).Scan(&lsn)
-	return lsn, err
+	return lsn, nil
 }
 
 // reached waits until the watermark is at or past lsn.

@@ -127,11 +127,11 @@ func (s *Stream) xlogData(ctx context.Context, out chan<- Event, data []byte) er
 	}
 	msg, err := wal.Decode(x.WALData)
 	if err != nil {
-		return fmt.Errorf("decode WAL at %s: %w", x.WALStart, err)
+		return fmt.Errorf("decode WAL at %s: %w", position(x), err)
 	}
 	tx, err := s.assembler.Feed(msg)
 	if err != nil {
-		return fmt.Errorf("read WAL at %s: %w", x.WALStart, err)
+		return fmt.Errorf("read WAL at %s: %w", position(x), err)
 	}
 	if tx == nil {
 		return nil
@@ -139,6 +139,15 @@ func (s *Stream) xlogData(ctx context.Context, out chan<- Event, data []byte) er
 	s.receivedUpTo(tx.EndLSN)
 	s.delivered = max(s.delivered, tx.EndLSN)
 	return s.deliver(ctx, out, Event{Transaction: tx})
+}
+
+// position is where a message stands; one that describes a table has none of
+// its own.
+func position(x pglogrepl.XLogData) pglogrepl.LSN {
+	if x.WALStart == 0 {
+		return x.ServerWALEnd
+	}
+	return x.WALStart
 }
 
 // keepalive answers the server if it asks, and tells the consumer what has
