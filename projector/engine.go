@@ -64,7 +64,10 @@ type Engine struct {
 	// confirmed and received are kept apart from status: the stream moves them.
 	confirmed, received atomic.Uint64
 	lifetime            atomic.Bool // Run has been called
-	recreate            bool        // RecreateSlot is still to be done; Run's alone
+
+	// Run's alone:
+	recreate   bool              // RecreateSlot is still to be done
+	partitions map[string]string // the state of partitioned sources that the documents reflect
 }
 
 // New returns an Engine.

@@ -67,6 +67,9 @@ type loop struct {
 	checked   time.Time
 	careful   bool // the last try met a document that cannot be built
 	force     bool // commit a batch even if nothing is in it
+
+	partitions map[string]string // the state of partitioned sources that the documents reflect
+	whole      []int             // read models to rebuild whole in the next batch
 }
 
 // run streams until ctx ends, then finishes the batch in hand. up is true once
@@ -222,6 +225,9 @@ func (l *loop) catchUp(ctx, work context.Context) error {
 	// The first batch is never left out: it is what makes a backfill exact and
 	// the watermark true.
 	l.force = true
+	if err = l.followPartitions(ctx, work); err != nil {
+		return err
+	}
 	if err = l.batch(ctx, work, nil); err != nil {
 		return err
 	}
@@ -313,7 +319,10 @@ func (l *loop) try(ctx, work context.Context, pending []apply.PendingKey) error 
 	}
 	drained := time.Since(began)
 	ready := l.queue.Take(snapshot, marker)
-	if ready.Empty() && len(pending) == 0 && !l.queue.Empty() && !l.force {
+	for _, model := range l.whole {
+		ready.Dirty.AddWhole(model)
+	}
+	if ready.Empty() && len(pending) == 0 && len(l.whole) == 0 && !l.queue.Empty() && !l.force {
 		// Nothing that was received is visible yet.
 		l.lookSoon()
 		return l.applier.Rollback(work)
@@ -324,7 +333,7 @@ func (l *loop) try(ctx, work context.Context, pending []apply.PendingKey) error 
 		return err
 	}
 	l.number++
-	l.asked, l.force = false, false
+	l.asked, l.force, l.whole = false, false, nil
 	l.applied = max(l.applied, ready.Resume)
 	l.confirm(l.applied) // the commit flushed it: it is durable
 	l.report(ready, result, drained)
@@ -362,6 +371,9 @@ func (l *loop) rest(ctx, work context.Context) error {
 		l.checked = time.Now()
 		cfg := l.engine.cfg
 		if err := migrate.Ready(work, l.control, cfg.Plan, cfg.Slot, cfg.Publication); err != nil {
+			return err
+		}
+		if err := l.followPartitions(ctx, work); err != nil {
 			return err
 		}
 	}

@@ -38,7 +38,7 @@ func (e *Engine) session(ctx context.Context) (up bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	l := &loop{engine: e, control: control, epoch: place.Epoch, number: place.Batch, applied: place.Applied}
+	l := &loop{engine: e, control: control, epoch: place.Epoch, number: place.Batch, applied: place.Applied, partitions: e.partitions}
 	return l.run(ctx)
 }
 
@@ -145,6 +145,10 @@ func (e *Engine) begin(ctx context.Context, control *pgx.Conn, id checkpoint.Ide
 
 // fill backfills the read models that are not filled yet.
 func (e *Engine) fill(ctx context.Context, control *pgx.Conn, snapshot string, start pglogrepl.LSN, release func()) error {
+	var err error
+	if e.partitions, err = e.knownPartitions(ctx, control); err != nil {
+		return err
+	}
 	unfilled, err := backfill.Unfilled(ctx, control)
 	if err != nil {
 		return err
@@ -159,6 +163,11 @@ func (e *Engine) fill(ctx context.Context, control *pgx.Conn, snapshot string, s
 		return nil
 	}
 	e.setState(Backfilling, fmt.Sprintf("filling %d read models", len(models)))
+	if snapshot == "" {
+		if err = e.outlive(ctx, control); err != nil {
+			return err
+		}
+	}
 	return backfill.Run(ctx, backfill.Config{
 		ConnConfig: e.cfg.ConnConfig,
 		Models:     models,

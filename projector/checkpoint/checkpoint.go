@@ -97,7 +97,7 @@ INSERT INTO freshet.checkpoint AS c (slot, system_id, timeline, database, state,
 VALUES ($1, $2, $3, $4, 'backfilling', 1, 0, $5, '0/0', now())
 ON CONFLICT (slot) DO UPDATE
 SET system_id = excluded.system_id, timeline = excluded.timeline, database = excluded.database, state = 'backfilling',
-    epoch = c.epoch + 1, applied_lsn = excluded.applied_lsn, watermark = '0/0', updated_at = now()`,
+    epoch = c.epoch + 1, partitions = '{}', applied_lsn = excluded.applied_lsn, watermark = '0/0', updated_at = now()`,
 		id.Slot, id.SystemID, id.Timeline, id.Database, start)
 	if err != nil {
 		return fmt.Errorf("write freshet.checkpoint: %w", err)
@@ -135,6 +135,26 @@ SELECT pg_notify('freshet', watermark::text) FROM moved`, slot, epoch, lsn)
 		return false, fmt.Errorf("advance freshet.checkpoint: %w", err)
 	}
 	return tag.RowsAffected() == 1, nil
+}
+
+// Partitions returns the state of partitioned tables, by name, that was saved
+// last.
+func Partitions(ctx context.Context, conn *pgx.Conn, slot string) (map[string]string, error) {
+	var states map[string]string
+	err := conn.QueryRow(ctx, "SELECT partitions FROM freshet.checkpoint WHERE slot = $1", slot).Scan(&states)
+	if err != nil {
+		return nil, fmt.Errorf("read freshet.checkpoint: %w", err)
+	}
+	return states, nil
+}
+
+// SavePartitions notes the state of partitioned tables that the documents
+// reflect.
+func SavePartitions(ctx context.Context, conn *pgx.Conn, slot string, states map[string]string) error {
+	if _, err := conn.Exec(ctx, "UPDATE freshet.checkpoint SET partitions = $2 WHERE slot = $1", slot, states); err != nil {
+		return fmt.Errorf("write freshet.checkpoint: %w", err)
+	}
+	return nil
 }
 
 // lockClass is the first key of Freshet's advisory locks, "frsh" in ASCII.

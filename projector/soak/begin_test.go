@@ -3,6 +3,8 @@ package soak
 import (
 	"context"
 	"os"
+	"os/exec"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -136,7 +138,8 @@ func TestTableJoinsDuringTransaction(t *testing.T) {
 }
 
 // TestIdentityChangesOverBacklog changes a table's replica identity while
-// changes that were written under the old one are still to be read.
+// changes that were written under the old one are still to be read: they cannot
+// be used, so the projector must stop and say what mends it, and that must.
 func TestIdentityChangesOverBacklog(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Database(t)
@@ -153,12 +156,21 @@ func TestIdentityChangesOverBacklog(t *testing.T) {
 	execute(t, conn, `DELETE FROM child WHERE id = 2`)
 	s.remodel(t, family)
 	execute(t, conn, `UPDATE child SET parent_id = 1 WHERE id = 3`)
-	start(t, p)
+	if out, err := s.command().CombinedOutput(); err == nil || !strings.Contains(string(out), "--recreate-slot") {
+		t.Fatalf("the projector ended with %v and said %s", err, out)
+	}
+	again := newProcess(func() *exec.Cmd {
+		cmd := s.command()
+		cmd.Env = append(cmd.Env, envFresh+"=1")
+		return cmd
+	})
+	start(t, again)
 	settled(t, conn, s)
 }
 
-// TestTruncatedPartition empties one partition. The publication goes by the
-// partitioned table, and Postgres does not replicate that.
+// TestTruncatedPartition empties one partition, and drops another. The
+// publication goes by the partitioned table, and Postgres replicates neither:
+// the projector sees it in the catalog, within seconds, and at a start at once.
 func TestTruncatedPartition(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Database(t)
@@ -173,5 +185,13 @@ INSERT INTO parent SELECT g, 'parent ' || g FROM generate_series(1, 199) g`)
 	start(t, p)
 	settled(t, conn, s)
 	execute(t, conn, `TRUNCATE parent_high`)
+	eventually(t, conn, 99, `SELECT count(*)::int FROM tv_parent`)
+	settled(t, conn, s)
+	if err := p.kill(); err != nil {
+		t.Fatal(err)
+	}
+	execute(t, conn, `DROP TABLE parent_low`)
+	execute(t, conn, `INSERT INTO parent VALUES (150, 'new')`)
+	start(t, p)
 	settled(t, conn, s)
 }

@@ -14,9 +14,8 @@ import (
 
 // checker compares everything with the oracle.
 type checker struct {
-	run  *run
-	s    *session
-	feed *feed
+	run *run
+	s   *session
 }
 
 func (c *checker) close() {

@@ -26,6 +26,8 @@ import (
 const (
 	envURL   = "FRESHET_SOAK_URL"
 	envModel = "FRESHET_SOAK_MODEL"
+	envSlot  = "FRESHET_SOAK_SLOT"
+	envFresh = "FRESHET_SOAK_RECREATE_SLOT"
 )
 
 // slot is the slot's and the publication's name: slots are the server's, not
@@ -41,8 +43,6 @@ func hash(s string) uint32 {
 	}
 	return h
 }
-
-const envSlot = "FRESHET_SOAK_SLOT"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(envURL) != "" {
@@ -71,7 +71,8 @@ func runProjector(ctx context.Context, url, file, slot string) error {
 	if err != nil {
 		return err
 	}
-	return projector.New(projector.Config{ConnConfig: cfg, Plan: plan, Slot: slot, Publication: slot, Events: narrate()}).Run(ctx)
+	return projector.New(projector.Config{ConnConfig: cfg, Plan: plan, Slot: slot, Publication: slot,
+		RecreateSlot: os.Getenv(envFresh) != "", Events: narrate()}).Run(ctx)
 }
 
 // narrate prints what an operator would want to know when the process ends.
