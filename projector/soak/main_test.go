@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"freshet/deploy/pgserver/pgtest"
 	"freshet/model"
@@ -55,11 +56,23 @@ func TestMain(m *testing.M) {
 func project() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	if err := runProjector(ctx, os.Getenv(envURL), os.Getenv(envModel), os.Getenv(envSlot)); err != nil {
+	for {
+		err := runProjector(ctx, os.Getenv(envURL), os.Getenv(envModel), os.Getenv(envSlot))
+		if err == nil {
+			return 0
+		}
 		fmt.Fprintln(os.Stderr, err)
-		return 1
+		if !cutOff(err) {
+			return 1
+		}
 	}
-	return 0
+}
+
+// cutOff says that a fault of the run hit the process while it started, which
+// ends it by right: whoever supervises it starts it again.
+func cutOff(err error) bool {
+	var pgErr *pgconn.PgError
+	return errors.As(err, &pgErr) && (pgErr.Code == "57P01" || pgErr.Code == "57P02" || pgErr.Code == "57P03")
 }
 
 func runProjector(ctx context.Context, url, file, slot string) error {
