@@ -14,8 +14,8 @@ CREATE TABLE freshet.checkpoint (
     applied_lsn  pg_lsn NOT NULL,      -- every transaction that ends at or before it is applied: where to resume
     watermark    pg_lsn NOT NULL,      -- every commit at or before it is reflected in the documents
     commit_time  timestamptz,          -- of the last source transaction applied
-    partitions   jsonb NOT NULL DEFAULT '{}', -- state of the partitions that the documents reflect, by table
-    updated_at   timestamptz NOT NULL
+    updated_at   timestamptz NOT NULL,
+    partitions   jsonb NOT NULL DEFAULT '{}' -- state of the partitions that the documents reflect, by table
 );
 
 -- The read models that tables were built for.

@@ -377,14 +377,8 @@ func (l *loop) rest(ctx, work context.Context) error {
 			return err
 		}
 	}
-	pending, err := apply.Due(work, l.control)
-	if err != nil {
+	if err := l.due(ctx, work); err != nil {
 		return err
-	}
-	if len(pending) > 0 {
-		if err := l.batch(ctx, work, pending); err != nil {
-			return err
-		}
 	}
 	if time.Since(l.persisted) >= persistIdle {
 		if err := l.persist(work, idleBytes); err != nil {
@@ -392,6 +386,24 @@ func (l *loop) rest(ctx, work context.Context) error {
 		}
 	}
 	return l.trim(work)
+}
+
+// due rebuilds the pending keys whose time has come, a chunk in each batch, so
+// that what is written meanwhile goes along.
+func (l *loop) due(ctx, work context.Context) error {
+	for ctx.Err() == nil {
+		pending, err := apply.Due(work, l.control, l.engine.cfg.Plan)
+		if err != nil || len(pending) == 0 {
+			return err
+		}
+		if err := l.batch(ctx, work, pending); err != nil {
+			return err
+		}
+		if len(pending) < apply.MaxDue {
+			return nil
+		}
+	}
+	return nil
 }
 
 // persist writes an idle place down and confirms it, in this order: the slot

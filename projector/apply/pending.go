@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"freshet/projector/batch"
+	"freshet/projector/compile"
 )
 
 // Work is what one Apply is to do.
@@ -66,10 +67,19 @@ func (a *Applier) Load(ctx context.Context) error {
 	return nil
 }
 
+// MaxDue is how many keys Due returns at most.
+const MaxDue = chunk
+
 // Due returns keys whose next try has come, read over any connection: at most
-// a thousand, the longest waiting first.
-func Due(ctx context.Context, conn *pgx.Conn) ([]PendingKey, error) {
-	rows, err := conn.Query(ctx, "SELECT model, key FROM freshet.pending WHERE next_try_at <= now() ORDER BY next_try_at LIMIT $1", chunk)
+// MaxDue, the longest waiting first.
+// Keys of models that the plan does not have are left alone.
+func Due(ctx context.Context, conn *pgx.Conn, plan *compile.Plan) ([]PendingKey, error) {
+	names := make([]string, len(plan.ReadModels))
+	for i, m := range plan.ReadModels {
+		names[i] = m.Name
+	}
+	rows, err := conn.Query(ctx, `
+SELECT model, key FROM freshet.pending WHERE next_try_at <= now() AND model = ANY ($1) ORDER BY next_try_at LIMIT $2`, names, MaxDue)
 	if err != nil {
 		return nil, fmt.Errorf("read freshet.pending: %w", err)
 	}

@@ -2,8 +2,8 @@
 // the place of the projector, the read models and what waits. It works with
 // the projector down, which is when it is needed most.
 //
-// Guarantees: one statement for each part, none of which reads a source table
-// or takes longer when the backlog does.
+// Guarantees: one statement for each part, none of which reads a source table,
+// the WAL, or more of sync_log than one row of each model.
 package status
 
 import (
@@ -22,7 +22,7 @@ type Database struct {
 	Slot       Slot        `json:"slot"`
 	Checkpoint *Checkpoint `json:"checkpoint"` // nil before the first start
 	Models     []Model     `json:"models"`
-	Pending    []Pending   `json:"pending"` // the ten longest waiting
+	Pending    []Pending   `json:"pending"` // the 20 longest waiting, those in quarantine first
 }
 
 // Slot is the replication slot. Bytes are counted up to WriteLSN.
@@ -60,6 +60,7 @@ type Model struct {
 	LastBatch   *time.Time `json:"lastBatch"`
 	Pending     int64      `json:"pending"`
 	Quarantined int64      `json:"quarantined"`
+	Definition  string     `json:"definition"` // the first 12 digits of its hash: it changes with the model file
 }
 
 // Pending is a key that waits.
@@ -67,7 +68,7 @@ type Pending struct {
 	Model    string    `json:"model"`
 	Key      string    `json:"key"`
 	Reason   string    `json:"reason"`
-	Error    *string   `json:"error"`
+	Error    *string   `json:"error"` // its first 1,000 characters
 	Attempts int       `json:"attempts"`
 	Since    time.Time `json:"since"`
 	NextTry  time.Time `json:"nextTry"`
@@ -125,12 +126,13 @@ func readModels(ctx context.Context, conn *pgx.Conn, d *Database) error {
 SELECT m.name, (m.layout->>'schema') || '.' || (m.layout->>'table'), m.state,
        coalesce(greatest(c.reltuples, 0)::bigint, 0), coalesce(pg_total_relation_size(c.oid), 0),
        (SELECT l.logged_at FROM freshet.sync_log AS l WHERE l.model = m.name ORDER BY l.id DESC LIMIT 1),
-       count(p.key) FILTER (WHERE p.reason <> 'quarantine'), count(p.key) FILTER (WHERE p.reason = 'quarantine')
+       count(p.key) FILTER (WHERE p.reason <> 'quarantine'), count(p.key) FILTER (WHERE p.reason = 'quarantine'),
+       left(m.hash, 12)
 FROM freshet.models AS m
 LEFT JOIN pg_namespace AS n ON n.nspname = m.layout->>'schema'
 LEFT JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = m.layout->>'table'
 LEFT JOIN freshet.pending AS p ON p.model = m.name
-GROUP BY m.name, m.layout, m.state, c.oid, c.reltuples
+GROUP BY m.name, m.layout, m.state, m.hash, c.oid, c.reltuples
 ORDER BY m.name`)
 	if err != nil {
 		return err
@@ -141,8 +143,8 @@ ORDER BY m.name`)
 
 func readPending(ctx context.Context, conn *pgx.Conn, d *Database) error {
 	rows, err := conn.Query(ctx, `
-SELECT model, key, reason, error, attempts, created_at, next_try_at
-FROM freshet.pending ORDER BY created_at LIMIT 10`)
+SELECT model, key, reason, left(error, 1000), attempts, created_at, next_try_at
+FROM freshet.pending ORDER BY reason = 'quarantine' DESC, created_at LIMIT 20`)
 	if err != nil {
 		return err
 	}
