@@ -20,6 +20,7 @@ import (
 	"freshet/projector/checkpoint"
 	"freshet/projector/compile"
 	"freshet/projector/migrate"
+	"freshet/projector/stream"
 	"freshet/projector/verify"
 )
 
@@ -455,4 +456,26 @@ func TestAReplicaIdentityChangedUnderUsIsNoticed(t *testing.T) {
 	w.settle()
 	w.exact()
 	w.stop(r)
+}
+
+func TestAnotherSlotNameFillsAgain(t *testing.T) {
+	w := newWorld(t)
+	r := w.start(nil)
+	w.reach(r, projector.Streaming)
+	w.stop(r)
+	w.exec("UPDATE tb_item SET n = 6 WHERE id < 50") // which the first slot knows of, and nobody reads
+	w.slot += "_b"
+	r = w.start(nil)
+	w.reach(r, projector.Streaming)
+	w.settle()
+	w.exact()
+	w.stop(r)
+}
+
+func TestASlotOfAnotherDatabaseIsRefused(t *testing.T) {
+	w, other := newWorld(t), newWorld(t)
+	w.exec("SELECT pg_create_logical_replication_slot($1, 'pgoutput')", other.slot)
+	if err := other.fails(other.start(nil)); !errors.Is(err, stream.ErrSlotForeign) || !strings.Contains(err.Error(), "--slot") {
+		t.Fatalf("a slot of another database: %v", err)
+	}
 }

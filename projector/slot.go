@@ -7,6 +7,8 @@ import (
 
 	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
+
+	"freshet/projector/stream"
 )
 
 // SlotError says that the slot can not be followed any more without losing
@@ -48,10 +50,10 @@ FROM pg_replication_slots WHERE slot_name = $1`, name).Scan(&plugin, &database, 
 		return s, fmt.Errorf("look for replication slot %q: %w", name, err)
 	}
 	if plugin != "pgoutput" {
-		return s, fmt.Errorf("replication slot %q is not Freshet's: its plugin is %s, not pgoutput. Choose another name with --slot", name, plugin)
+		return s, fmt.Errorf("%w: the plugin of %q is %s, not pgoutput. Choose another name with --slot", stream.ErrSlotForeign, name, plugin)
 	}
 	if database != conn.Config().Database {
-		return s, fmt.Errorf("replication slot %q belongs to database %q. Choose another name with --slot", name, database)
+		return s, fmt.Errorf("%w: %q belongs to database %q. Choose another name with --slot", stream.ErrSlotForeign, name, database)
 	}
 	s.exists = true
 	return s, nil

@@ -82,7 +82,7 @@ func (e *Engine) takeOver(ctx context.Context, control *pgx.Conn) (checkpoint.Ch
 		return checkpoint.Checkpoint{}, err
 	}
 	place, err := checkpoint.TakeOver(ctx, control, id)
-	if e.recreate && !errors.Is(err, checkpoint.ErrNone) {
+	if e.recreate {
 		return e.startAfresh(ctx, control, id, slot)
 	}
 	if errors.Is(err, checkpoint.ErrNone) {
@@ -97,10 +97,15 @@ func (e *Engine) takeOver(ctx context.Context, control *pgx.Conn) (checkpoint.Ch
 	return place, e.fill(ctx, control, "", place.Applied, nil)
 }
 
-// startFirst begins on a database that has no checkpoint: with a slot of our
-// own making, whose snapshot the documents are filled under, or with one that
-// `migrate` made.
+// startFirst begins where there is no checkpoint for the slot: with a slot of
+// our own making, whose snapshot the documents are filled under, or with one
+// that `migrate` made. Read models that are filled already were so by another
+// slot, or in the database that this one was copied from: what has changed
+// since is in no stream of ours, so they are filled again.
 func (e *Engine) startFirst(ctx context.Context, control *pgx.Conn, id checkpoint.Identity, slot slotState) (checkpoint.Checkpoint, error) {
+	if err := backfill.Restart(ctx, control); err != nil {
+		return checkpoint.Checkpoint{}, err
+	}
 	if slot.exists {
 		if slot.lost() {
 			return checkpoint.Checkpoint{}, &SlotError{Slot: slot.name, Problem: slotLost}
@@ -124,9 +129,6 @@ func (e *Engine) startAfresh(ctx context.Context, control *pgx.Conn, id checkpoi
 			return checkpoint.Checkpoint{}, fmt.Errorf("drop the old slot: %w", err)
 		}
 		slot.exists = false
-	}
-	if err := backfill.Restart(ctx, control); err != nil {
-		return checkpoint.Checkpoint{}, err
 	}
 	return e.startFirst(ctx, control, id, slot)
 }
