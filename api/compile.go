@@ -1,6 +1,8 @@
 package api
 
 import (
+	"cmp"
+
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
@@ -63,7 +65,7 @@ func (c *compiler) collectInto(groups []group, visited map[string]bool, typeName
 				groups = addNode(groups, sel)
 			}
 		case *ast.InlineFragment:
-			if c.include(sel.Directives) && (sel.TypeCondition == "" || sel.TypeCondition == typeName) {
+			if c.include(sel.Directives) && c.applies(sel.TypeCondition, typeName) {
 				groups = c.collectInto(groups, visited, typeName, sel.SelectionSet)
 			}
 		case *ast.FragmentSpread:
@@ -71,12 +73,21 @@ func (c *compiler) collectInto(groups []group, visited map[string]bool, typeName
 				continue
 			}
 			visited[sel.Name] = true
-			if f := c.doc.Fragments.ForName(sel.Name); f != nil && f.TypeCondition == typeName {
+			if f := c.doc.Fragments.ForName(sel.Name); f != nil && c.applies(f.TypeCondition, typeName) {
 				groups = c.collectInto(groups, visited, typeName, f.SelectionSet)
 			}
 		}
 	}
 	return groups
+}
+
+// applies says whether a fragment is one for objects of a type.
+func (c *compiler) applies(condition, typeName string) bool {
+	if condition == "" || condition == typeName {
+		return true
+	}
+	t := c.schema.Types[typeName]
+	return condition == c.schema.Node && t != nil && t.Stored()
 }
 
 func addNode(groups []group, node *ast.Field) []group {
@@ -115,27 +126,34 @@ func (c *compiler) object(t *served.Type, shape *document.Shape, g group) *selec
 	name := t.Model.Name
 	sel := &selection{typ: t, typename: []byte(`"` + name + `"`), keySlot: -1}
 	groups := c.collect(name, g.sets()...)
-	if t.Stored() && shape.Key >= 0 && !holds(shape, groups) {
+	if t.Stored() && shape.Key >= 0 && !c.holds(shape, groups) {
 		sel.load, sel.stitches, sel.keySlot = true, true, shape.Key
 		shape = t.Shape
 	}
 	for _, sub := range groups {
 		f := c.field(t, shape, sub)
 		sel.stitches = sel.stitches || f.sub != nil && f.sub.stitches
+		sel.add(&f)
 		sel.fields = append(sel.fields, f)
+	}
+	if sel.load {
+		sel.cost += loadCost
 	}
 	return sel
 }
 
 // holds says whether a shape has a slot for each of the fields.
-func holds(shape *document.Shape, groups []group) bool {
+func (c *compiler) holds(shape *document.Shape, groups []group) bool {
 	for _, g := range groups {
-		if name := g.nodes[0].Name; name != "__typename" && shape.Slot(name) < 0 {
+		if name := g.nodes[0].Name; name != "__typename" && !c.isNodeID(name) && shape.Slot(name) < 0 {
 			return false
 		}
 	}
 	return true
 }
+
+// isNodeID says whether a field is that of interface Node: no model has one.
+func (c *compiler) isNodeID(name string) bool { return c.schema.Node != "" && name == served.NodeID }
 
 // field compiles one field of an object.
 func (c *compiler) field(t *served.Type, shape *document.Shape, g group) field {
@@ -145,6 +163,10 @@ func (c *compiler) field(t *served.Type, shape *document.Shape, g group) field {
 		f.kind = fieldTypename
 		return f
 	}
+	if c.isNodeID(name) {
+		f.kind, f.nonNull, f.slot = fieldNodeID, true, shape.Key
+		return f
+	}
 	def := t.Model.Field(name)
 	f.nonNull, f.elemNonNull = def.Type.NonNull, def.Type.ElemNonNull
 	f.slot = shape.Slot(name)
@@ -152,9 +174,9 @@ func (c *compiler) field(t *served.Type, shape *document.Shape, g group) field {
 	case f.slot < 0:
 		f.kind = fieldMissing
 	case def.Kind == model.Relates:
-		f.kind = fieldOne
+		f.kind, f.times = fieldOne, 1
 		if def.Relation.ToMany() {
-			f.kind = fieldMany
+			f.kind, f.times = fieldMany, cmp.Or(def.Relation.Limit, assumedMany)
 		}
 		f.sub = c.object(c.schema.Types[def.Relation.Target.Name], shape.Slots[f.slot].Sub, g)
 	default:

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/jackc/pglogrepl"
@@ -68,7 +69,36 @@ type Config struct {
 	MaxAliases     int           // default 100
 	MaxFields      int           // of a query with its fragments spread; default 5,000
 	DefaultPage    int           // first, where a list has neither first nor last; default 20
-	MaxPage        int           // default 100
+	MaxPage        int           // elements of a page, and keys of a look-up of many; default 100
+	MaxOffset      int           // of a plain list; default 10,000
+	MaxComplexity  int           // values that a query could yield, with the pages it asks for; default 100,000
+
+	MaxConcurrent int           // requests answered at once; default 256
+	MaxQueued     int           // requests that wait; beyond, 503; default 1,024
+	QueueTimeout  time.Duration // for which one waits, then 503; default 5 s
+	// Client names whom a request is from: clients that wait take turns. By
+	// default it is the address of the other end of the connection.
+	Client func(*http.Request) string
+
+	// NoIntrospection refuses queries for the schema, and suggests no names.
+	NoIntrospection bool
+	// NoSuggestions leaves out of messages which names may have been meant.
+	NoSuggestions bool
+
+	// PersistedBytes is the memory for automatic persisted queries: default 8
+	// MiB, and none if negative.
+	PersistedBytes int
+	// Documents are trusted documents by their id: see ParseDocuments.
+	Documents map[string]string
+	// DocumentsOnly refuses all queries but those.
+	DocumentsOnly bool
+
+	// GlobalIDs serves node(id:), and a nodeId of each document.
+	GlobalIDs bool
+
+	// Origins are those whose pages may read answers in a browser (CORS):
+	// "https://app.example", or "*" for all. None by default.
+	Origins []string
 
 	// OnError is told what clients are not: the causes of failed reads, and
 	// panics.
@@ -101,6 +131,12 @@ func (c Config) withDefaults() (Config, error) {
 	case c.CacheBytes > 0 && c.Feed == nil:
 		return c, errors.New("api: a cache needs Config.Feed: nothing else keeps it right")
 	}
+	if c.DocumentsOnly && len(c.Documents) == 0 {
+		return c, errors.New("api: Config.DocumentsOnly without Documents would refuse everything")
+	}
+	if err := checkOrigins(c.Origins); err != nil {
+		return c, err
+	}
 	if c.Slot == "" {
 		c.Slot = "freshet"
 	}
@@ -113,6 +149,17 @@ func (c Config) withDefaults() (Config, error) {
 	defaultTo(&c.MaxFields, 5000)
 	defaultTo(&c.DefaultPage, 20)
 	defaultTo(&c.MaxPage, 100)
+	defaultTo(&c.MaxOffset, 10_000)
+	defaultTo(&c.MaxComplexity, 100_000)
+	defaultTo(&c.MaxConcurrent, 256)
+	defaultTo(&c.MaxQueued, 1024)
+	defaultTo(&c.QueueTimeout, 5*time.Second)
+	if c.PersistedBytes == 0 {
+		c.PersistedBytes = 8 << 20
+	}
+	if c.Client == nil {
+		c.Client = remoteHost
+	}
 	c.DefaultPage = min(c.DefaultPage, c.MaxPage)
 	return c, nil
 }

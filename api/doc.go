@@ -11,12 +11,17 @@
 //   - No value becomes part of an SQL text, and no error shows a client more
 //     than it needs: the whole of it goes to Config.OnError.
 //
-// How a request runs: a transport (transport.go) takes it apart; the query's
-// text finds its parsed and validated form (query.go), which holds a plan for
-// each way that @skip and @include can turn out (compile.go, plan.go). A run
-// (run.go) waits for the freshness asked for (consistency.go), reads the
-// documents that the plan needs (read.go), level by level (stitch.go), and
-// then writes the answer by copying bytes out of them (write.go).
+// How a request runs: a transport (transport.go, request.go) takes it apart,
+// unless any page could have sent it (preflight.go); a query that is named
+// rather than sent is found (persisted.go); the request waits for its turn
+// (gate.go); the query's text finds its parsed and validated form (query.go),
+// which holds a plan for each way that @skip and @include can turn out
+// (compile.go, plan.go), and whose cost is bounded (cost.go). A run (run.go)
+// waits for the freshness asked for (consistency.go), reads the documents that
+// the plan needs (read.go, read_keys.go), level by level (stitch.go), and then
+// writes the answer by copying bytes out of them (write.go).
+//
+// GraphiQL is bundled (graphiql.go) and needs nothing but the server itself.
 //
 // api/served derives the schema, api/page the SQL of lists, and api/document
 // prepares documents; they are pure.

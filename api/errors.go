@@ -13,6 +13,10 @@ const (
 	codeTimeout     = "TIMEOUT"     // the request took too long
 	codeUnavailable = "UNAVAILABLE" // the data could not be read
 	codeBadInput    = "BAD_INPUT"   // an argument's value cannot be used
+	codeTooComplex  = "TOO_COMPLEX" // the query could yield too much
+	codeBusy        = "BUSY"        // too many requests at once
+	codeNotFound    = "PERSISTED_QUERY_NOT_FOUND"
+	codeUntrusted   = "UNTRUSTED" // none of the trusted documents
 )
 
 // appendErrors writes a list of errors in the order of members that graphql-js

@@ -30,9 +30,9 @@ func (e executable) Exec(ctx context.Context) graphql.ResponseHandler {
 }
 
 func (s *Server) exec(ctx context.Context, oc *graphql.OperationContext) *graphql.Response {
-	q, errs := s.query(oc.RawQuery)
-	if errs != nil {
-		return &graphql.Response{Errors: errs}
+	q, refused := s.query(oc.RawQuery)
+	if refused != nil {
+		return &graphql.Response{Errors: refused.errs}
 	}
 	op, failed := q.find(oc.OperationName)
 	if failed != nil {

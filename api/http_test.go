@@ -23,6 +23,7 @@ func TestProtocol(t *testing.T) {
 	get := func(q string) string { return "/graphql?query=" + url.QueryEscape(q) }
 	good := `{"query":"{ order(id: \"o2\") { id } }"}`
 	answer := `{"data":{"order":{"id":"o2"}}}`
+	const newer = "application/graphql-response+json"
 	for _, c := range []struct {
 		name, method, path, contentType, accept, body string
 		status                                        int
@@ -34,26 +35,44 @@ func TestProtocol(t *testing.T) {
 		{"unacceptable", "POST", "/graphql", jsonType, "text/html", good, 406, "application/graphql-response+json"},
 		{"no content type", "POST", "/graphql", "", "", good, 415, "application/json"},
 		{"form", "POST", "/graphql", "application/x-www-form-urlencoded", "", "query={a}", 415, "application/json"},
+		{"text", "POST", "/graphql", "text/plain; application/json", "", good, 415, "application/json"},
 		{"charset of another kind", "POST", "/graphql", "application/json; charset=latin1", "", good, 415, "application/json"},
 		{"PUT", "PUT", "/graphql", jsonType, "", good, 405, "GET and POST"},
-		{"not JSON", "POST", "/graphql", jsonType, "", `{"query":`, 400, "not a JSON object"},
-		{"batch", "POST", "/graphql", jsonType, "", " [" + good + "]", 400, "Batches"},
-		{"string", "POST", "/graphql", jsonType, "", `"x"`, 400, "not a JSON object"},
-		{"no query", "POST", "/graphql", jsonType, "", `{"variables":{}}`, 400, "no query"},
-		{"query is a number", "POST", "/graphql", jsonType, "", `{"query":1}`, 400, "must be strings"},
-		{"variables are a list", "POST", "/graphql", jsonType, "", `{"query":"query($a:ID!){ order(id:$a) {id} }","variables":[]}`, 200, "JSON object"},
+		{"not JSON", "POST", "/graphql", jsonType, "", `{"query":`, 400, "not well-formed JSON"},
+		{"no body", "POST", "/graphql", jsonType, newer, ``, 400, "not well-formed JSON"},
+		{"batch", "POST", "/graphql", jsonType, "", " [" + good + "]", 422, "Batches"},
+		{"string", "POST", "/graphql", jsonType, newer, `"x"`, 422, "not a JSON object"},
+		{"no query", "POST", "/graphql", jsonType, "", `{"variables":{}}`, 422, "no query"},
+		{"query misspelt", "POST", "/graphql", jsonType, newer, `{"qeury":"{__typename}"}`, 422, "no query"},
+		{"query is null", "POST", "/graphql", jsonType, newer, `{"query":null}`, 422, "no query"},
+		{"query is a number", "POST", "/graphql", jsonType, "", `{"query":1}`, 422, "query must be a string"},
+		{"operation name is a number", "POST", "/graphql", jsonType, newer, `{"query":"{__typename}","operationName":1}`, 422, "operationName must be a string"},
+		{"variables are a list", "POST", "/graphql", jsonType, "", `{"query":"query($a:ID!){ order(id:$a) {id} }","variables":[7]}`, 422, "variables must be a JSON object"},
+		{"variables are text", "POST", "/graphql", jsonType, newer, `{"query":"{__typename}","variables":"x"}`, 422, "variables must be a JSON object"},
+		{"extensions are a list", "POST", "/graphql", jsonType, newer, `{"query":"{__typename}","extensions":[]}`, 422, "extensions must be a JSON object"},
+		{"nulls, and what is not known", "POST", "/graphql", jsonType, newer, `{"query":"{__typename}","operationName":null,"variables":null,"extensions":null,"other":1}`, 200, `{"data":{"__typename":"Query"}}`},
 		{"too large", "POST", "/graphql", jsonType, "", `{"query":"` + strings.Repeat(" ", 3000) + `"}`, 413, "larger than"},
-		{"syntax, older media type", "POST", "/graphql", jsonType, "", `{"query":"{"}`, 200, "Syntax Error"},
-		{"syntax, newer media type", "POST", "/graphql", jsonType, "application/graphql-response+json", `{"query":"{"}`, 400, "Syntax Error"},
-		{"invalid, newer media type", "POST", "/graphql", jsonType, "application/graphql-response+json", `{"query":"{ nope }"}`, 400, "Cannot query field"},
-		{"unknown operation", "POST", "/graphql", jsonType, "", `{"query":"query A { __typename } query B { __typename }","operationName":"C"}`, 200, "Unknown operation named"},
-		{"which operation", "POST", "/graphql", jsonType, "", `{"query":"query A { __typename } query B { __typename }"}`, 200, "Must provide operation name"},
+		{"syntax, older media type", "POST", "/graphql", jsonType, jsonType, `{"query":"{"}`, 400, "Syntax Error"},
+		{"syntax, newer media type", "POST", "/graphql", jsonType, newer, `{"query":"{"}`, 400, "Syntax Error"},
+		{"invalid, older media type", "POST", "/graphql", jsonType, jsonType, `{"query":"{ nope }"}`, 422, "Cannot query field"},
+		{"invalid, newer media type", "POST", "/graphql", jsonType, newer, `{"query":"{ nope }"}`, 422, "Cannot query field"},
+		{"variable of a wrong type", "POST", "/graphql", jsonType, newer, `{"query":"query($a:ID!){ order(id:$a) {id} }","variables":{"a":{}}}`, 422, "got invalid value"},
+		{"variable missing", "POST", "/graphql", jsonType, "", `{"query":"query($a:ID!){ order(id:$a) {id} }"}`, 422, "was not provided"},
+		{"unknown operation", "POST", "/graphql", jsonType, "", `{"query":"query A { __typename } query B { __typename }","operationName":"C"}`, 422, "Unknown operation named"},
+		{"which operation", "POST", "/graphql", jsonType, newer, `{"query":"query A { __typename } query B { __typename }"}`, 422, "Must provide operation name"},
 		{"operation by name", "POST", "/graphql", jsonType, "", `{"query":"query A { a: __typename } query B { b: __typename }","operationName":"B"}`, 200, `{"data":{"b":"Query"}}`},
+		{"field error, newer media type", "POST", "/graphql", jsonType, newer, `{"query":"{ orders(first: -1) { totalCount } }"}`, 294, `"data":null`},
+		{"field error, older media type", "POST", "/graphql", jsonType, "", `{"query":"{ orders(first: -1) { totalCount } }"}`, 200, `"data":null`},
 		{"escapes", "POST", "/graphql", jsonType, "", `{"query":"query(\n$id: ID!) {\torder(id: \u0024id) { id } }","variables":{"\u0069d":"\u006f2"},"operationName":null,"extensions":{"a":[{}]}}`, 200, answer},
 		{"GET", "GET", get(`{ order(id: "o2") { id } }`), "", "", "", 200, answer},
-		{"GET with variables", "GET", get(`query($a: ID!) { order(id: $a) { id } }`) + "&variables=" + url.QueryEscape(`{"a":"o2"}`), "", "", "", 200, answer},
-		{"GET without a query", "GET", "/graphql", "", "", "", 400, "no parameter query"},
-		{"mutation", "GET", get(`mutation { x }`), "", "", "", 200, "Schema does not support operation type"},
+		{"GET with variables", "GET", get(`query($a: ID!) { order(id: $a) { id } }`) + "&variables=" + url.QueryEscape(`{"a":"o2"}`), "", newer, "", 200, answer},
+		{"GET with empty parameters", "GET", get(`{ order(id: "o2") { id } }`) + "&variables=&operationName=&extensions=", "", "", "", 200, answer},
+		{"GET without a query", "GET", "/graphql", "", "", "", 422, "no query"},
+		{"GET, variables are no JSON", "GET", get("{ __typename }") + "&variables=" + url.QueryEscape(`{`), "", "", "", 400, "variables is not well-formed"},
+		{"GET, variables are a list", "GET", get("{ __typename }") + "&variables=" + url.QueryEscape(`[7]`), "", newer, "", 422, "variables must be"},
+		{"GET, too long", "GET", get(strings.Repeat(" ", 3000)), "", "", "", 414, "use POST"},
+		{"mutation by GET", "GET", get(`mutation { x }`), "", "", "", 405, "cannot be sent with GET"},
+		{"mutation by POST", "POST", "/graphql", jsonType, "", `{"query":"mutation { x }"}`, 422, "Schema does not support operation type"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := httptest.NewRequest(c.method, c.path, strings.NewReader(c.body))
@@ -61,6 +80,9 @@ func TestProtocol(t *testing.T) {
 				if v != "" {
 					r.Header.Set(name, v)
 				}
+			}
+			if c.method == "GET" {
+				r.Header.Set("GraphQL-Require-Preflight", "true")
 			}
 			w := httptest.NewRecorder()
 			s.ServeHTTP(w, r)
@@ -70,20 +92,16 @@ func TestProtocol(t *testing.T) {
 			if strings.HasPrefix(c.accept, "application/graphql") && !strings.HasPrefix(w.Header().Get("Content-Type"), "application/graphql-response+json") {
 				t.Errorf("Content-Type is %q", w.Header().Get("Content-Type"))
 			}
-			if c.status != 200 && strings.Contains(w.Body.String(), `"data"`) {
+			if c.status >= 300 && strings.Contains(w.Body.String(), `"data"`) {
 				t.Error("an error of the request has data")
 			}
+			if newerType := strings.HasPrefix(w.Header().Get("Content-Type"), newer); c.status >= 300 && c.status != 406 && !newerType {
+				t.Errorf("the Content-Type of an error is %q", w.Header().Get("Content-Type"))
+			}
+			if c.status == 405 && w.Header().Get("Allow") == "" {
+				t.Error("no Allow")
+			}
 		})
-	}
-}
-
-func TestConsole(t *testing.T) {
-	m := parseModel(t, "testdata/shop.graphql")
-	s := newServer(t, m, newMemStore(t, m, shop))
-	w := httptest.NewRecorder()
-	s.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
-	if w.Code != 200 || !strings.Contains(w.Body.String(), "<textarea") || strings.Contains(w.Body.String(), "://") {
-		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
 

@@ -14,12 +14,12 @@ import (
 // client.
 func (s *Server) listQuery(f *rootField, vars *variables) (*page.Query, error) {
 	t := f.root.Type
-	q := &page.Query{Table: t.Table, Documents: f.list.documents, Count: f.list.count, Beyond: f.list.pageInfo}
+	q := &page.Query{Table: t.Table}
 	arg := func(name string) any {
 		v, _ := argument(f.args, f.argDefs, name, vars)
 		return v
 	}
-	if err := s.pageSize(q, arg("first"), arg("last")); err != nil {
+	if err := s.extent(q, f, arg); err != nil {
 		return nil, err
 	}
 	var err error
@@ -40,6 +40,40 @@ func (s *Server) listQuery(f *rootField, vars *variables) (*page.Query, error) {
 	return q, err
 }
 
+// extent sets how much of a list is wanted.
+func (s *Server) extent(q *page.Query, f *rootField, arg func(string) any) error {
+	if f.kind == rootPlain {
+		q.Documents, q.Exact = true, true
+		return s.slice(q, arg("limit"), arg("offset"))
+	}
+	q.Documents, q.Count, q.Beyond, q.Aggregates = f.list.documents, f.list.count, f.list.pageInfo, f.list.aggregates
+	return s.pageSize(q, arg("first"), arg("last"))
+}
+
+// slice sets limit and offset.
+func (s *Server) slice(q *page.Query, limit, offset any) (err error) {
+	if q.Limit, err = bounded("limit", limit, s.cfg.DefaultPage, s.cfg.MaxPage, "use offset to go on"); err != nil {
+		return err
+	}
+	q.Offset, err = bounded("offset", offset, 0, s.cfg.MaxOffset, "use the connection and its cursors to go further")
+	return err
+}
+
+// bounded reads a number from 0 to a limit.
+func bounded(name string, v any, def, limit int, remedy string) (int, error) {
+	if v == nil {
+		return def, nil
+	}
+	n, ok := intOf(v)
+	if !ok || n < 0 {
+		return 0, fmt.Errorf("%s must not be negative", name)
+	}
+	if n > int64(limit) {
+		return 0, fmt.Errorf("%s is %d, and the most that can be asked for at once is %d: %s", name, n, limit, remedy)
+	}
+	return int(n), nil
+}
+
 // pageSize sets limit and direction.
 func (s *Server) pageSize(q *page.Query, first, last any) error {
 	if first != nil && last != nil {
@@ -49,19 +83,9 @@ func (s *Server) pageSize(q *page.Query, first, last any) error {
 	if last != nil {
 		name, v, q.Backward = "last", last, true
 	}
-	if v == nil {
-		q.Limit = s.cfg.DefaultPage
-		return nil
-	}
-	n, ok := intOf(v)
-	if !ok || n < 0 {
-		return fmt.Errorf("%s must not be negative", name)
-	}
-	if n > int64(s.cfg.MaxPage) {
-		return fmt.Errorf("%s is %d, and the most that can be asked for at once is %d: use after and before to go on", name, n, s.cfg.MaxPage)
-	}
-	q.Limit = int(n)
-	return nil
+	var err error
+	q.Limit, err = bounded(name, v, s.cfg.DefaultPage, s.cfg.MaxPage, "use after and before to go on")
+	return err
 }
 
 func intOf(v any) (int64, bool) {

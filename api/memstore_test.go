@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -103,8 +104,12 @@ func (s *memStore) Page(_ context.Context, q *page.Query, visit func(PageRow) er
 			inside[i], inside[j] = inside[j], inside[i]
 		}
 	}
+	for _, a := range q.Aggregates {
+		sum.Aggregates = append(sum.Aggregates, s.aggregate(q, a))
+	}
+	inside = inside[min(q.Offset, len(inside)):]
 	for i, r := range inside {
-		if i > q.Limit {
+		if i > q.Limit || q.Exact && i == q.Limit {
 			break
 		}
 		if !q.Documents {
@@ -115,6 +120,29 @@ func (s *memStore) Page(_ context.Context, q *page.Query, visit func(PageRow) er
 		}
 	}
 	return sum, nil
+}
+
+// aggregate evaluates an aggregate, for small whole numbers and text.
+func (s *memStore) aggregate(q *page.Query, a page.Aggregate) []byte {
+	var values []string
+	total := 0.0
+	for _, r := range s.matching(q) {
+		if v := s.column(q.Table, a.Column, r.Key, r.Data); v != nil {
+			values = append(values, *v)
+			var n float64
+			fmt.Sscan(*v, &n)
+			total += n
+		}
+	}
+	if len(values) == 0 {
+		return nil
+	}
+	slices.SortFunc(values, func(x, y string) int { return compareText(a.Column.Base, x, y) })
+	v := map[page.Fn]string{page.Min: values[0], page.Max: values[len(values)-1], page.Sum: fmt.Sprint(total), page.Avg: fmt.Sprint(total / float64(len(values)))}[a.Fn]
+	if a.Type == "Int" || a.Type == "Float" {
+		return []byte(v)
+	}
+	return appendText(nil, v)
 }
 
 func (s *memStore) matching(q *page.Query) []PageRow {

@@ -25,7 +25,7 @@ func BenchmarkBareSelect(b *testing.B) {
 		if err := pool.QueryRow(r.Context(), "SELECT data FROM tv_post WHERE id = $1", "10000000-0000-4000-8000-000000000003").Scan(&data); err != nil {
 			b.Error(err)
 		}
-		(&exchange{w: w, media: mediaJSON}).send(http.StatusOK, data)
+		(&exchange{w: w, media: mediaJSON}).send(http.StatusOK, mediaJSON, data)
 	}), bodyOf(blogPost, postVars))
 }
 
@@ -50,7 +50,7 @@ func BenchmarkBareSelectPosts(b *testing.B) {
 			out = append(out, rows.RawValues()[0]...)
 		}
 		rows.Close()
-		(&exchange{w: w, media: mediaJSON}).send(http.StatusOK, out[:min(len(out), 4000)])
+		(&exchange{w: w, media: mediaJSON}).send(http.StatusOK, mediaJSON, out[:min(len(out), 4000)])
 	}), bodyOf(blogPosts, "null"))
 }
 

@@ -4,6 +4,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
+	"freshet/api/page"
 	"freshet/api/served"
 )
 
@@ -11,6 +12,7 @@ import (
 // It is immutable.
 type plan struct {
 	roots []rootField
+	worst int // its cost with the largest pages: see cost.go
 }
 
 // place is where a field stands in query and schema: what errors tell of it.
@@ -29,8 +31,9 @@ type rootField struct {
 	root     *served.Root
 	args     ast.ArgumentList
 	argDefs  ast.ArgumentDefinitionList
-	sel      *selection  // documents
-	list     *connection // lists
+	sel      *selection                  // documents
+	node     map[*served.Type]*selection // a document of any type
+	list     *connection                 // lists
 	meta     *metaSelection
 	typename []byte
 }
@@ -44,7 +47,13 @@ const (
 	rootByKey
 	rootByUnique
 	rootList
+	rootByKeys
+	rootPlain
+	rootNode
 )
+
+// nonNull says whether the field may not be null.
+func (k rootKind) nonNull() bool { return k == rootList || k == rootByKeys || k == rootPlain }
 
 // selection is what is taken of the objects of one type at one place.
 type selection struct {
@@ -56,6 +65,7 @@ type selection struct {
 	// fields are then those of the whole document.
 	load    bool
 	keySlot int
+	cost    int // of one object: see cost.go
 	// stitches: something below this place, or itself, is loaded.
 	stitches bool
 }
@@ -70,6 +80,7 @@ type field struct {
 	enum        served.Enum
 	enumName    string
 	sub         *selection
+	times       int // how often sub may occur
 }
 
 type fieldKind uint8
@@ -82,26 +93,30 @@ const (
 	fieldMany             // a list of objects
 	fieldTypename
 	fieldMissing // not part of the documents
+	fieldNodeID
 )
 
 // connection is what is taken of a list.
 type connection struct {
-	name      string // of the connection type
-	fields    []connField
-	documents bool // documents are needed, not keys alone
-	count     bool
-	pageInfo  bool
-	cursors   bool
-	stitches  bool
+	name          string // of the connection type
+	fields        []connField
+	documents     bool // documents are needed, not keys alone
+	count         bool
+	pageInfo      bool
+	cursors       bool
+	stitches      bool
+	aggregates    []page.Aggregate
+	cost, rowCost int // of the list as a whole, and of each row: see cost.go
 }
 
 type connField struct {
 	place
-	kind  connKind
-	edges []edgeField
-	info  []infoField
-	sel   *selection
-	text  []byte
+	kind      connKind
+	edges     []edgeField
+	info      []infoField
+	sel       *selection
+	aggregate *aggregate
+	text      []byte
 }
 
 type connKind uint8
@@ -112,6 +127,30 @@ const (
 	connNodes
 	connPageInfo
 	connTotal
+	connAggregate
+)
+
+// aggregate is what is taken of a list's aggregates: of the object itself, of
+// one function's, or of an object below that.
+type aggregate struct {
+	fields []aggregateField
+}
+
+type aggregateField struct {
+	place
+	kind  aggregateKind
+	text  []byte
+	sub   *aggregate
+	index int // among connection.aggregates
+}
+
+type aggregateKind uint8
+
+const (
+	aggregateTypename aggregateKind = iota
+	aggregateCount
+	aggregateObject
+	aggregateValue
 )
 
 type edgeField struct {

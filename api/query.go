@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 
@@ -50,38 +51,66 @@ func (q *query) find(name string) (*operation, *gqlerror.Error) {
 }
 
 // query returns a query by its text: parsed and validated when it is first met.
-func (s *Server) query(text string) (*query, []*gqlerror.Error) {
+func (s *Server) query(text string) (*query, *refusal) {
 	if q, ok := s.queries.get(text); ok {
 		return q, nil
 	}
 	text = strings.Clone(text)
-	q, errs := s.parse(text)
-	if len(errs) > 0 {
-		return nil, errs
+	q, refused := s.parse(text)
+	if refused != nil {
+		return nil, refused
 	}
 	s.queries.add(q)
 	return q, nil
 }
 
-func (s *Server) parse(text string) (*query, []*gqlerror.Error) {
+// parse parses and validates a query. What is no GraphQL is a bad request.
+func (s *Server) parse(text string) (*query, *refusal) {
 	doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: text}, s.cfg.MaxTokens)
 	if err != nil {
-		return nil, []*gqlerror.Error{syntaxError(err)}
+		return nil, &refusal{http.StatusBadRequest, []*gqlerror.Error{syntaxError(err)}}
 	}
 	if len(doc.Operations) == 0 {
-		return nil, []*gqlerror.Error{{Message: "The query has no operation."}}
+		return nil, invalid(&gqlerror.Error{Message: "The query has no operation."})
 	}
 	if err := s.checkLimits(doc); err != nil {
-		return nil, []*gqlerror.Error{err}
+		return nil, invalid(err)
 	}
-	if errs := validator.ValidateWithRules(s.schema.AST, doc, rules.NewDefaultRules()); len(errs) > 0 {
-		return nil, plainErrors(errs)
+	if errs := s.validate(doc); len(errs) > 0 {
+		return nil, invalid(errs...)
 	}
 	q := &query{text: text, doc: doc}
 	for _, def := range doc.Operations {
 		q.operations = append(q.operations, &operation{query: q, def: def, switches: switches(doc, def), plans: map[uint64]*plan{}})
 	}
 	return q, nil
+}
+
+// validate applies the rules of the specification.
+func (s *Server) validate(doc *ast.QueryDocument) []*gqlerror.Error {
+	errs := plainErrors(validator.ValidateWithRules(s.schema.AST, doc, rules.NewDefaultRules()))
+	if s.cfg.NoIntrospection {
+		errs = append(errs, hidden(doc)...)
+	}
+	if s.cfg.NoIntrospection || s.cfg.NoSuggestions {
+		unsuggested(errs)
+	}
+	return errs
+}
+
+// writes says whether the operation asked for is a mutation. It is asked only
+// of queries that cannot be executed.
+func writes(text, name string) bool {
+	doc, err := parser.ParseQuery(&ast.Source{Input: text})
+	if err != nil {
+		return false
+	}
+	for _, op := range doc.Operations {
+		if op.Operation == ast.Mutation && (op.Name == name || name == "" && len(doc.Operations) == 1) {
+			return true
+		}
+	}
+	return false
 }
 
 // syntaxError words the parser's error as graphql-js does, without more of the
@@ -146,8 +175,17 @@ func eachDirectives(set ast.SelectionSet, visit func(ast.DirectiveList)) {
 // maxPlans bounds the plans kept for one operation; others are compiled again.
 const maxPlans = 64
 
-// plan returns the operation's plan under the variables.
+// plan returns the operation's plan under the variables, unless it could yield
+// too much.
 func (op *operation) plan(s *Server, vars *variables) (*plan, *gqlerror.Error) {
+	p, err := op.compiled(s, vars)
+	if err != nil {
+		return nil, err
+	}
+	return p, s.checkCost(p, vars)
+}
+
+func (op *operation) compiled(s *Server, vars *variables) (*plan, *gqlerror.Error) {
 	bits, keep, err := op.bits(vars)
 	if err != nil {
 		return nil, err
@@ -164,6 +202,9 @@ func (op *operation) plan(s *Server, vars *variables) (*plan, *gqlerror.Error) {
 	p, failed := c.compile(op.def)
 	if failed != nil {
 		return nil, errTooLarge
+	}
+	for i := range p.roots {
+		p.worst = min(maxCost, p.worst+p.roots[i].costOf(s.cfg.MaxPage))
 	}
 	if keep {
 		op.keep(s, bits, p, c.fields)

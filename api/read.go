@@ -1,8 +1,6 @@
 package api
 
 import (
-	"strings"
-
 	"github.com/jackc/pglogrepl"
 
 	"freshet/api/document"
@@ -22,63 +20,13 @@ func (r *run) read() {
 		switch f.kind {
 		case rootByUnique:
 			r.readUnique(f, &r.roots[i])
-		case rootList:
+		case rootList, rootPlain:
 			r.readList(f, &r.roots[i])
 		}
 		frontier = r.enter(frontier, f, &r.roots[i])
 	}
 	if len(frontier) > 0 {
 		r.stitch(frontier)
-	}
-}
-
-// readKeys reads the documents of all root fields by key: what the cache lacks
-// with one statement for each type.
-func (r *run) readKeys() {
-	var missed map[*served.Type][]string
-	var waiting []waitingRoot
-	for i := range r.plan.roots {
-		f := &r.plan.roots[i]
-		if f.kind != rootByKey {
-			continue
-		}
-		v, _ := argument(f.args, f.argDefs, f.root.Arg, &r.vars)
-		key, ok := keyText(f.root.Type.Table.Key, v)
-		if !ok {
-			continue
-		}
-		doc, state := r.cached(f.root.Type, key)
-		r.roots[i].doc = doc
-		if state != cache.Miss {
-			continue
-		}
-		if missed == nil {
-			missed = map[*served.Type][]string{}
-		}
-		key = strings.Clone(key)
-		missed[f.root.Type] = append(missed[f.root.Type], key)
-		waiting = append(waiting, waitingRoot{i, f.root.Type, key})
-	}
-	if missed == nil {
-		return
-	}
-	for t, keys := range missed {
-		r.load(t, keys)
-	}
-	r.settle(waiting)
-}
-
-// waitingRoot is a root field whose document is being loaded.
-type waitingRoot struct {
-	index int
-	typ   *served.Type
-	key   string
-}
-
-func (r *run) settle(waiting []waitingRoot) {
-	for _, w := range waiting {
-		l := r.docs[docID{w.typ.ID, w.key}]
-		r.roots[w.index].doc, r.roots[w.index].err = l.doc, l.err
 	}
 }
 

@@ -3,6 +3,7 @@ package api
 import (
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,27 +20,40 @@ var (
 var exchanges = sync.Pool{New: func() any { return new(exchange) }}
 
 // negotiate chooses the answer's media type by the Accept header. Without any
-// preference it is application/json.
+// preference it is application/json, as all clients can read it. Errors of the
+// request have the newer media type also where a client asks for the older
+// one: GraphQL over HTTP has it so, as their status tells enough.
 func (x *exchange) negotiate() *refusal {
 	x.media = mediaJSON
 	accept := x.r.Header["Accept"]
 	if len(accept) == 0 || len(accept) == 1 && (accept[0] == "*/*" || accept[0] == "application/json") {
 		return nil
 	}
-	json, graphQL := acceptable(strings.Join(accept, ","))
+	w := acceptable(strings.Join(accept, ","))
 	switch {
-	case graphQL > 0 && graphQL >= json:
+	case w.graphQL > 0 && (w.graphQL > w.json || w.graphQL == w.json && w.named):
 		x.media, x.strict = mediaGraphQL, true
-	case json == 0:
+	case w.json == 0:
+		x.media = nil
 		return refuse(http.StatusNotAcceptable, "Answers are application/graphql-response+json or application/json.")
 	}
 	return nil
 }
 
-// acceptable returns the weights that an Accept header gives to application/json
-// and to application/graphql-response+json; a wildcard means the former.
-func acceptable(accept string) (json, graphQL float64) {
-	for _, part := range strings.Split(accept, ",") {
+// weights are what an Accept header gives to the two media types.
+type weights struct {
+	json, graphQL float64
+	named         bool // the newer one, and not by a wildcard alone
+}
+
+// ranges are the media ranges that matter, the more specific ones last.
+var ranges = []string{"*/*", "application/*", "application/json", "application/graphql-response+json"}
+
+// acceptable reads an Accept header. A more specific range overrides a wildcard.
+func acceptable(accept string) (w weights) {
+	var given [4]float64
+	var have [4]bool
+	for part := range strings.SplitSeq(accept, ",") {
 		media, params, err := mime.ParseMediaType(part)
 		if err != nil {
 			continue
@@ -48,15 +62,27 @@ func acceptable(accept string) (json, graphQL float64) {
 		if v, err := strconv.ParseFloat(params["q"], 64); err == nil {
 			q = v
 		}
-		switch media {
-		case "application/graphql-response+json":
-			graphQL = max(graphQL, q)
-		case "application/json", "application/*", "*/*":
-			json = max(json, q)
+		if i := slices.Index(ranges, media); i >= 0 {
+			given[i], have[i] = max(given[i], q), true
 		}
 	}
-	return json, graphQL
+	for i := range 2 {
+		if have[i] {
+			w.json, w.graphQL = given[i], given[i]
+		}
+	}
+	if have[2] {
+		w.json = given[2]
+	}
+	if have[3] {
+		w.graphQL, w.named = given[3], true
+	}
+	return w
 }
+
+// statusPartial is what GraphQL over HTTP has for an answer with both data and
+// errors, in the newer media type only.
+const statusPartial = 294
 
 // write sends the answer that the run has written.
 func (x *exchange) write(s *Server) {
@@ -67,7 +93,16 @@ func (x *exchange) write(s *Server) {
 	if x.run.stale {
 		h[HeaderStale] = headerTrue
 	}
-	x.send(http.StatusOK, x.run.out)
+	status := http.StatusOK
+	if x.errs > 0 && x.strict {
+		status = statusPartial
+	}
+	if x.safe && x.errs == 0 && x.unchanged() {
+		x.status = http.StatusNotModified
+		x.w.WriteHeader(x.status)
+		return
+	}
+	x.send(status, x.media, x.run.out)
 }
 
 // refuse sends an answer without data.
@@ -75,8 +110,9 @@ func (x *exchange) refuse(r *refusal) {
 	if x.status != 0 {
 		return // the answer is under way already
 	}
+	media := mediaGraphQL
 	if x.media == nil {
-		x.media = mediaJSON
+		media = mediaJSON // nothing is acceptable
 	}
 	x.errs = len(r.errs)
 	out := append(x.run.out[:0], `{"errors":`...)
@@ -85,16 +121,16 @@ func (x *exchange) refuse(r *refusal) {
 	if r.status == http.StatusServiceUnavailable {
 		x.w.Header().Set("Retry-After", "1")
 	}
-	x.send(r.status, out)
+	x.send(r.status, media, out)
 }
 
 // sendsLength is the size from which net/http would not tell the length by
 // itself, and would send chunks.
 const sendsLength = 2048
 
-func (x *exchange) send(status int, body []byte) {
+func (x *exchange) send(status int, media []string, body []byte) {
 	h := x.w.Header()
-	h["Content-Type"] = x.media
+	h["Content-Type"] = media
 	if len(body) >= sendsLength {
 		h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	}
@@ -127,6 +163,6 @@ func (s *Server) finish(x *exchange) {
 	if cap(x.text) > maxKept {
 		x.text = nil
 	}
-	*x = exchange{body: x.body[:0], text: x.text[:0], opName: x.opName[:0]}
+	*x = exchange{body: x.body[:0], text: x.text[:0], opName: x.opName[:0], docID: x.docID[:0]}
 	exchanges.Put(x)
 }

@@ -40,6 +40,8 @@ type step struct {
 // rootResult is what was read for a root field.
 type rootResult struct {
 	doc  *document.Document
+	docs []loaded   // of several keys
+	sel  *selection // of doc, where it may be of any type
 	page *pageResult
 	err  *gqlerror.Error
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // Server answers GraphQL requests. It is an http.Handler for /graphql and for
-// the console at /. It starts no goroutine of its own; Close ends the reads
+// GraphiQL at /. It starts no goroutine of its own; Close ends the reads
 // that the cache has under way.
 type Server struct {
 	cfg     Config
@@ -29,7 +29,10 @@ type Server struct {
 	meta    *introspection.Schema
 	runs    sync.Pool
 	lsn     lsnHeader
-	gqlgen  *handler.Server
+	gate    *gate
+	apq     *apq
+	trusted map[string]bool // the hashes of Config.Documents
+	graphql http.Handler
 	mux     *http.ServeMux
 }
 
@@ -40,7 +43,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	schema, err := served.New(cfg.Model, cfg.Layouts)
+	schema, err := served.New(cfg.Model, cfg.Layouts, served.Options{GlobalIDs: cfg.GlobalIDs})
 	if err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
@@ -48,16 +51,25 @@ func New(cfg Config) (*Server, error) {
 	if s.store == nil {
 		s.store = newPGStore(cfg.Pool, cfg.Slot, schema)
 	}
+	s.gate = newGate(cfg.MaxConcurrent, cfg.MaxQueued, cfg.QueueTimeout)
+	s.apq, s.trusted = newAPQ(max(0, cfg.PersistedBytes)), trustedHashes(cfg.Documents)
 	s.makeCache()
 	s.runs.New = func() any { return &run{s: s} }
-	s.gqlgen = handler.New(s.Executable())
-	s.gqlgen.AddTransport(post{s})
-	s.gqlgen.AddTransport(get{s})
-	s.gqlgen.AddTransport(otherMethods{s})
+	s.graphql = s.cors(s.transports())
 	s.mux = http.NewServeMux()
-	s.mux.Handle("/graphql", s.gqlgen)
-	s.mux.HandleFunc("GET /{$}", s.console)
+	s.mux.Handle("/graphql", s.graphql)
+	g := newGraphiQL()
+	s.mux.HandleFunc("GET /{$}", g.servePage)
+	s.mux.HandleFunc("GET /graphiql/{file}", g.serveFile)
 	return s, nil
+}
+
+func (s *Server) transports() http.Handler {
+	h := handler.New(s.Executable())
+	h.AddTransport(post{s})
+	h.AddTransport(get{s})
+	h.AddTransport(otherMethods{s})
+	return h
 }
 
 func (s *Server) makeCache() {
@@ -81,11 +93,11 @@ func (s *Server) makeCache() {
 	}
 }
 
-// ServeHTTP serves /graphql and the console at /.
+// ServeHTTP serves /graphql and GraphiQL at /.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
 // GraphQL returns the handler of /graphql alone.
-func (s *Server) GraphQL() http.Handler { return s.gqlgen }
+func (s *Server) GraphQL() http.Handler { return s.graphql }
 
 // Schema returns the served schema.
 func (s *Server) Schema() *ast.Schema { return s.schema.AST }

@@ -17,13 +17,35 @@ type visit struct {
 
 // enter adds the objects of a root field to the frontier.
 func (r *run) enter(frontier []visit, f *rootField, res *rootResult) []visit {
-	if f.sel != nil && f.sel.stitches && res.doc != nil {
-		return append(frontier, visit{f.sel, res.doc, res.doc.Root()})
+	sel := f.sel
+	if f.kind == rootNode {
+		sel = res.sel
+	}
+	if sel != nil && sel.stitches {
+		return enterDocuments(frontier, sel, res)
 	}
 	if f.list == nil || !f.list.stitches || res.page == nil {
 		return frontier
 	}
 	for _, sel := range f.list.documentSelections() {
+		for _, row := range res.page.rows {
+			frontier = append(frontier, visit{sel, row.doc, row.doc.Root()})
+		}
+	}
+	return frontier
+}
+
+// enterDocuments adds the documents of a root field that is no connection.
+func enterDocuments(frontier []visit, sel *selection, res *rootResult) []visit {
+	if res.doc != nil {
+		frontier = append(frontier, visit{sel, res.doc, res.doc.Root()})
+	}
+	for _, l := range res.docs {
+		if l.doc != nil {
+			frontier = append(frontier, visit{sel, l.doc, l.doc.Root()})
+		}
+	}
+	if res.page != nil {
 		for _, row := range res.page.rows {
 			frontier = append(frontier, visit{sel, row.doc, row.doc.Root()})
 		}

@@ -38,6 +38,8 @@ type PageSummary struct {
 	Watermark pglogrepl.LSN
 	Count     int64 // if Query.Count
 	Beyond    bool  // if Query.Beyond
+	// Aggregates are those of the query as JSON, nil for null; they may be kept.
+	Aggregates [][]byte
 }
 
 // errBadValue says that a value in the arguments is not one of its column's.

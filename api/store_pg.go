@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -91,28 +92,29 @@ func (s *pgStore) documents(ctx context.Context, sql string, args []any, visit f
 func (s *pgStore) Page(ctx context.Context, q *page.Query, visit func(PageRow) error) (PageSummary, error) {
 	q.Slot = s.slot
 	sql, args := q.SQL()
-	sum, err := s.page(ctx, sql, args, visit)
+	sum, err := s.page(ctx, q, sql, args, visit)
 	if err != nil {
 		return PageSummary{}, fmt.Errorf("read a page of %s: %w", q.Table.Type, err)
 	}
 	return sum, nil
 }
 
-func (s *pgStore) page(ctx context.Context, sql string, args []any, visit func(PageRow) error) (sum PageSummary, err error) {
+func (s *pgStore) page(ctx context.Context, q *page.Query, sql string, args []any, visit func(PageRow) error) (sum PageSummary, err error) {
 	rows, err := s.pool.Query(ctx, sql, args...)
 	if err != nil {
 		return sum, classify(err)
 	}
 	defer rows.Close()
+	aggregates := page.ColumnOrder + len(q.Order)
 	for rows.Next() {
 		raw := rows.RawValues()
 		if raw[page.ColumnKey] == nil {
-			if sum, err = summary(raw); err != nil {
+			if sum, err = summary(raw, aggregates); err != nil {
 				return sum, err
 			}
 			continue
 		}
-		row := PageRow{Key: string(raw[page.ColumnKey]), Data: raw[page.ColumnData], Order: texts(raw[page.ColumnOrder:])}
+		row := PageRow{Key: string(raw[page.ColumnKey]), Data: raw[page.ColumnData], Order: texts(raw[page.ColumnOrder:aggregates])}
 		if err := visit(row); err != nil {
 			return sum, err
 		}
@@ -121,7 +123,7 @@ func (s *pgStore) page(ctx context.Context, sql string, args []any, visit func(P
 }
 
 // summary reads the row about the list as a whole.
-func summary(raw [][]byte) (sum PageSummary, err error) {
+func summary(raw [][]byte, aggregates int) (sum PageSummary, err error) {
 	if sum.Watermark, err = parseLSN(view(raw[page.ColumnWatermark])); err != nil {
 		return sum, fmt.Errorf("watermark of the checkpoint: %w", err)
 	}
@@ -131,6 +133,9 @@ func summary(raw [][]byte) (sum PageSummary, err error) {
 		}
 	}
 	sum.Beyond = string(raw[page.ColumnBeyond]) == "true"
+	for _, v := range raw[aggregates:] {
+		sum.Aggregates = append(sum.Aggregates, bytes.Clone(v))
+	}
 	return sum, nil
 }
 

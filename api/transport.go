@@ -1,13 +1,7 @@
 package api
 
 import (
-	"errors"
-	"io"
-	"mime"
 	"net/http"
-	"net/url"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -28,7 +22,7 @@ func (t post) Do(w http.ResponseWriter, r *http.Request, _ graphql.GraphExecutor
 	t.s.serve(w, r, t.read)
 }
 
-// get serves GET, which is for queries: there are no mutations.
+// get serves GET and HEAD, which are for queries.
 type get struct{ s *Server }
 
 func (t get) Supports(r *http.Request) bool {
@@ -40,6 +34,8 @@ func (t get) Do(w http.ResponseWriter, r *http.Request, _ graphql.GraphExecutor)
 	t.s.serve(w, r, t.read)
 }
 
+const allowed = "GET, HEAD, POST"
+
 // otherMethods refuses the rest.
 type otherMethods struct{ s *Server }
 
@@ -48,7 +44,7 @@ func (otherMethods) Supports(*http.Request) bool { return true }
 // Do serves the request.
 func (t otherMethods) Do(w http.ResponseWriter, r *http.Request, _ graphql.GraphExecutor) {
 	t.s.serve(w, r, func(*exchange) *refusal {
-		w.Header().Set("Allow", "GET, HEAD, POST")
+		w.Header().Set("Allow", allowed)
 		return refuse(http.StatusMethodNotAllowed, "GraphQL is served to GET and POST requests.")
 	})
 }
@@ -58,8 +54,9 @@ type exchange struct {
 	w      http.ResponseWriter
 	r      *http.Request
 	run    *run
-	media  []string // the answer's Content-Type
+	media  []string // the answer's Content-Type, if it is a success
 	strict bool     // the answer is application/graphql-response+json
+	safe   bool     // the method is GET or HEAD
 	began  time.Time
 	waited time.Duration
 	status int
@@ -67,7 +64,11 @@ type exchange struct {
 	body   []byte // of the request
 	text   []byte // of the query
 	opName []byte
+	docID  []byte // in the place of text
+	hash   string // of the text, by the client's word
+	inside bool   // the gate
 	vars   []byte // as JSON
+	ext    []byte // as JSON
 	errs   int
 }
 
@@ -85,6 +86,7 @@ func refuse(status int, message string) *refusal {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, read func(*exchange) *refusal) {
 	x := exchanges.Get().(*exchange)
 	x.w, x.r, x.began, x.run = w, r, time.Now(), s.run(r.Context())
+	x.safe = r.Method == http.MethodGet || r.Method == http.MethodHead
 	defer s.finish(x)
 	defer func() {
 		if v := recover(); v != nil {
@@ -109,146 +111,94 @@ func (s *Server) answer(x *exchange, read func(*exchange) *refusal) *refusal {
 	if err != nil {
 		return refuse(http.StatusBadRequest, err.Error())
 	}
+	if x.safe && !preflighted(x.r.Header) {
+		return refuse(http.StatusBadRequest, simpleRefused)
+	}
 	if refused := read(x); refused != nil {
 		return refused
 	}
+	if refused := s.document(x); refused != nil {
+		return refused
+	}
+	if refused := s.enter(x); refused != nil {
+		return refused
+	}
+	defer s.leave(x)
 	if refused := s.prepare(x); refused != nil {
 		return refused
 	}
-	if d.min != 0 || d.strong {
+	if refused := s.wait(x, d); refused != nil {
+		return refused
+	}
+	x.run.execute()
+	x.errs = len(x.run.errs)
+	s.leave(x) // how fast the client reads is its own affair
+	x.write(s)
+	return nil
+}
+
+// enter waits until the request may be answered.
+func (s *Server) enter(x *exchange) *refusal {
+	if err := s.gate.enter(x.r.Context(), func() string { return s.cfg.Client(x.r) }); err != nil {
+		return &refusal{http.StatusServiceUnavailable, []*gqlerror.Error{coded(codeBusy, "There are too many requests just now.")}}
+	}
+	x.inside = true
+	return nil
+}
+
+// leave makes place for the next request.
+func (s *Server) leave(x *exchange) {
+	if x.inside {
+		x.inside = false
+		s.gate.leave()
+	}
+}
+
+// wait waits for the freshness asked for. Meanwhile others are answered.
+func (s *Server) wait(x *exchange, d demand) *refusal {
+	waits := d.min != 0 || d.strong
+	if waits {
+		s.leave(x)
 		began := time.Now()
 		defer func() { x.waited = time.Since(began) }()
 	}
 	if err := s.await(x.run, d); err != nil {
 		return &refusal{http.StatusServiceUnavailable, []*gqlerror.Error{err}}
 	}
-	x.run.execute()
-	x.errs = len(x.run.errs)
-	x.write(s)
+	if waits {
+		return s.enter(x)
+	}
 	return nil
 }
 
 // prepare finds the operation and its plan.
 func (s *Server) prepare(x *exchange) *refusal {
-	q, errs := s.query(view(x.text))
-	if errs != nil {
-		return x.invalid(errs...)
+	q, refused := s.query(view(x.text))
+	if refused != nil {
+		if x.safe && writes(view(x.text), view(x.opName)) {
+			x.w.Header().Set("Allow", http.MethodPost)
+			return refuse(http.StatusMethodNotAllowed, "A mutation cannot be sent with GET.")
+		}
+		return refused
+	}
+	if x.hash != "" {
+		s.apq.add(x.hash, q.text)
 	}
 	op, err := q.find(view(x.opName))
 	if err != nil {
-		return x.invalid(err)
+		return invalid(err)
 	}
 	x.name = op.def.Name
 	if errs := coerce(s.schema.AST, op.def.VariableDefinitions, x.vars, &x.run.vars); errs != nil {
-		return x.invalid(errs...)
+		return invalid(errs...)
 	}
 	if x.run.plan, err = op.plan(s, &x.run.vars); err != nil {
-		return x.invalid(err)
+		return invalid(err)
 	}
 	return nil
 }
 
-// invalid refuses a well-formed request whose GraphQL cannot be executed. By
-// GraphQL over HTTP that is 200 in the older media type.
-func (x *exchange) invalid(errs ...*gqlerror.Error) *refusal {
-	if x.strict {
-		return &refusal{http.StatusBadRequest, errs}
-	}
-	return &refusal{http.StatusOK, errs}
-}
-
-// read takes a POST body apart.
-func (t post) read(x *exchange) *refusal {
-	if !isJSON(first(x.r.Header, "Content-Type")) {
-		return refuse(http.StatusUnsupportedMediaType, "The request's Content-Type must be application/json.")
-	}
-	if refused := x.readBody(t.s.cfg.MaxBody); refused != nil {
-		return refused
-	}
-	if trimmed := strings.TrimLeft(view(x.body), " \t\r\n"); strings.HasPrefix(trimmed, "[") {
-		return refuse(http.StatusBadRequest, "Batches are not supported: send one operation at a time.")
-	}
-	bad := false
-	err := members(x.body, func(name, value []byte) {
-		switch string(name) {
-		case "query":
-			bad = !text(&x.text, value) || bad
-		case "operationName":
-			bad = string(value) != null && !text(&x.opName, value) || bad
-		case "variables":
-			x.vars = value
-		}
-	})
-	switch {
-	case err != nil:
-		return refuse(http.StatusBadRequest, "The request's body is not a JSON object.")
-	case bad:
-		return refuse(http.StatusBadRequest, "query and operationName must be strings.")
-	case len(x.text) == 0:
-		return refuse(http.StatusBadRequest, "The request has no query.")
-	}
-	return nil
-}
-
-func text(dst *[]byte, raw []byte) bool {
-	out, err := appendString((*dst)[:0], raw)
-	*dst = out
-	return err == nil
-}
-
-// isJSON says whether a Content-Type is JSON in UTF-8.
-func isJSON(contentType string) bool {
-	if contentType == "application/json" {
-		return true
-	}
-	media, params, err := mime.ParseMediaType(contentType)
-	return err == nil && media == "application/json" && (params["charset"] == "" || strings.EqualFold(params["charset"], "utf-8"))
-}
-
-func tooLarge(limit int64) *refusal {
-	return refuse(http.StatusRequestEntityTooLarge, "The request's body is larger than the "+strconv.FormatInt(limit, 10)+" bytes allowed.")
-}
-
-// readBody reads the body into the exchange's buffer.
-func (x *exchange) readBody(limit int64) *refusal {
-	if x.r.ContentLength > limit {
-		return tooLarge(limit)
-	}
-	body := x.body[:0]
-	for {
-		if len(body) == cap(body) {
-			body = append(body, 0)[:len(body)]
-		}
-		n, err := x.r.Body.Read(body[len(body):cap(body)])
-		body = body[:len(body)+n]
-		x.body = body
-		if int64(len(body)) > limit {
-			return tooLarge(limit)
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return refuse(http.StatusBadRequest, "The request's body could not be read.")
-		}
-	}
-}
-
-// read takes the parameters of a URL apart.
-func (t get) read(x *exchange) *refusal {
-	params, err := url.ParseQuery(x.r.URL.RawQuery)
-	if err != nil {
-		return refuse(http.StatusBadRequest, "The URL's parameters are malformed.")
-	}
-	x.text = append(x.text[:0], params.Get("query")...)
-	x.opName = append(x.opName[:0], params.Get("operationName")...)
-	x.body = append(x.body[:0], params.Get("variables")...)
-	x.vars = x.body
-	switch {
-	case int64(len(x.r.URL.RawQuery)) > t.s.cfg.MaxBody:
-		return refuse(http.StatusRequestURITooLong, "The URL is too long.")
-	case len(x.text) == 0:
-		return refuse(http.StatusBadRequest, "The URL has no parameter query.")
-	}
-	return nil
+// invalid refuses a well-formed request whose GraphQL cannot be executed.
+func invalid(errs ...*gqlerror.Error) *refusal {
+	return &refusal{status: http.StatusUnprocessableEntity, errs: errs}
 }

@@ -34,7 +34,7 @@ func (r *run) writeQuery() bool {
 func (r *run) writeRoot(f *rootField, res *rootResult) bool {
 	if res.err != nil {
 		r.errs = append(r.errs, f.at(res.err, r.pathOf()))
-		if f.kind == rootList {
+		if f.kind.nonNull() {
 			return false
 		}
 		r.out = append(r.out, null...)
@@ -49,17 +49,41 @@ func (r *run) writeRoot(f *rootField, res *rootResult) bool {
 		r.writeType(f)
 	case rootList:
 		return r.writeConnection(f.list, res.page)
+	case rootPlain:
+		return r.writePlain(f.sel, res.page)
+	case rootByKeys:
+		r.writeDocuments(f, res.docs)
+	case rootNode:
+		r.writeDocument(res.sel, res.doc)
 	default:
-		r.writeDocument(f, res.doc)
+		r.writeDocument(f.sel, res.doc)
 	}
 	return true
 }
 
-func (r *run) writeDocument(f *rootField, doc *document.Document) {
+func (r *run) writeDocument(sel *selection, doc *document.Document) {
 	start := len(r.out)
-	if doc == nil || !r.writeObject(f.sel, doc, doc.Root()) {
+	if doc == nil || !r.writeObject(sel, doc, doc.Root()) {
 		r.out = append(r.out[:start], null...)
 	}
+}
+
+// writeDocuments writes a list with null where there is no document.
+func (r *run) writeDocuments(f *rootField, docs []loaded) {
+	r.out = append(r.out, '[')
+	depth := len(r.path)
+	for i, l := range docs {
+		if i > 0 {
+			r.out = append(r.out, ',')
+		}
+		r.path = append(r.path[:depth], step{index: i})
+		if l.err != nil {
+			r.errs = append(r.errs, f.at(l.err, r.pathOf()))
+		}
+		r.writeDocument(f.sel, l.doc)
+	}
+	r.path = r.path[:depth]
+	r.out = append(r.out, ']')
 }
 
 // writeObject writes an object's selection.
@@ -100,7 +124,7 @@ func (r *run) writeField(sel *selection, f *field, doc *document.Document, obj d
 	}
 	start, depth := len(r.out), len(r.path)
 	r.path = append(r.path, step{name: f.name})
-	ok := r.writeValue(f, doc, obj)
+	ok := r.writeValue(sel, f, doc, obj)
 	r.path = r.path[:depth]
 	if ok || f.nonNull {
 		return ok
@@ -111,12 +135,14 @@ func (r *run) writeField(sel *selection, f *field, doc *document.Document, obj d
 
 // writeValue writes a field's value; false means null, already reported where
 // that is an error. Null itself is reported here if the field is non-null.
-func (r *run) writeValue(f *field, doc *document.Document, obj document.Object) bool {
+func (r *run) writeValue(sel *selection, f *field, doc *document.Document, obj document.Object) bool {
 	switch f.kind {
 	case fieldOne:
 		return r.writeOne(f, doc, doc.One(obj, f.slot))
 	case fieldMany:
 		return r.writeMany(f, doc, obj)
+	case fieldNodeID:
+		return r.writeNodeID(sel, f, doc.Value(obj, f.slot))
 	case fieldMissing:
 		r.report(f, &gqlerror.Error{Message: "Field " + f.parent + "." + f.field + " is not part of the documents at this place."})
 		return false

@@ -65,3 +65,14 @@ func (r *run) writeLeafElem(f *field, item []byte) bool {
 	r.out = append(r.out, null...)
 	return true
 }
+
+// writeNodeID writes the global id of an object, from its key.
+func (r *run) writeNodeID(sel *selection, f *field, v []byte) bool {
+	key, ok := rawKey(v)
+	if !ok {
+		return r.none(f)
+	}
+	r.out = append(r.out, '"')
+	r.out = append(appendNodeID(r.out, sel.typ.Model.Name, key), '"')
+	return true
+}

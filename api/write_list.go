@@ -35,6 +35,8 @@ func (r *run) writeConnField(f *connField, p *pageResult) bool {
 		r.out = strconv.AppendInt(r.out, p.sum.Count, 10)
 	case connPageInfo:
 		r.writePageInfo(f.info, p)
+	case connAggregate:
+		r.writeAggregate(f.aggregate, p)
 	case connNodes:
 		return r.writeRows(p, func(i int) bool {
 			doc := p.rows[i].doc
@@ -44,6 +46,47 @@ func (r *run) writeConnField(f *connField, p *pageResult) bool {
 		return r.writeRows(p, func(i int) bool { return r.writeEdge(f.edges, p, i) })
 	}
 	return true
+}
+
+// writePlain writes a list of documents, none of which may be null.
+func (r *run) writePlain(sel *selection, p *pageResult) bool {
+	depth := len(r.path)
+	ok := r.writeRows(p, func(i int) bool {
+		doc := p.rows[i].doc
+		return r.writeObject(sel, doc, doc.Root())
+	})
+	r.path = r.path[:depth]
+	return ok
+}
+
+// writeAggregate writes aggregates, which the database has as JSON.
+func (r *run) writeAggregate(a *aggregate, p *pageResult) {
+	r.out = append(r.out, '{')
+	for i := range a.fields {
+		f := &a.fields[i]
+		if i > 0 {
+			r.out = append(r.out, ',')
+		}
+		r.out = append(r.out, f.key...)
+		switch f.kind {
+		case aggregateTypename:
+			r.out = append(r.out, f.text...)
+		case aggregateCount:
+			r.out = strconv.AppendInt(r.out, p.sum.Count, 10)
+		case aggregateObject:
+			r.writeAggregate(f.sub, p)
+		case aggregateValue:
+			r.writeAggregateValue(p.sum.Aggregates[f.index])
+		}
+	}
+	r.out = append(r.out, '}')
+}
+
+func (r *run) writeAggregateValue(v []byte) {
+	if v == nil {
+		v = []byte(null)
+	}
+	r.out = append(r.out, v...)
 }
 
 // writeRows writes a list with an element for each row.

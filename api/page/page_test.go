@@ -49,6 +49,11 @@ func TestSQL(t *testing.T) {
 			Compare{mood, Eq, []string{"SAD"}}, Compare{title, StartsWith, []string{`5%_\`}}, Compare{title, ILike, []string{"a%"}}, Compare{rank, IsNull, nil},
 			Not{Any{Compare{rank, Lt, []string{"3"}}, Any{}, All{}}},
 		}, Count: true}},
+		{"plain list", Query{Documents: true, Order: desc, Exact: true, Offset: 40}},
+		{"aggregates", Query{Where: Compare{author, Eq, []string{"u"}}, Count: true, Aggregates: []Aggregate{
+			{Min, created, "DateTime"}, {Max, rank, "Int"}, {Sum, rank, "BigInt"}, {Avg, rank, "Float"},
+			{Min, &Column{Name: "at", Base: "timestamp"}, "DateTime"}, {Sum, &Column{Name: "w", Base: "float4"}, "Float"},
+		}}},
 	}
 	var out strings.Builder
 	for _, c := range cases {

@@ -11,22 +11,27 @@ type Query struct {
 	// term, in Postgres' text form, nil for NULL. A nil slice is no bound.
 	After, Before []*string
 	// Limit is the number of rows wanted, from the end if Backward. The
-	// statement asks for one more, to tell whether there are any.
+	// statement asks for one more, to tell whether there are any; but not if
+	// Exact.
 	Limit    int
 	Backward bool
+	Exact    bool
+	Offset   int // rows passed over
 
 	Documents bool // the documents are wanted, not the keys alone
 	Count     bool // the number of rows that Where holds for is wanted
 	// Beyond asks whether there are rows on the other side of After (or, if
 	// Backward, of Before): the page before this one.
 	Beyond bool
+	// Aggregates are wanted of all the rows that Where holds for.
+	Aggregates []Aggregate
 	// Slot is the slot whose watermark is read along.
 	Slot string
 }
 
 // Columns of a row of the statement: fixed ones first, then one for each term
-// of the order. The last row is about the list as a whole: its key is NULL,
-// and it alone has watermark, count and beyond.
+// of the order and one for each aggregate. The last row is about the list as a whole: its key is NULL,
+// and it alone has watermark, count, beyond and aggregates.
 const (
 	ColumnKey = iota
 	ColumnData
@@ -64,6 +69,9 @@ func (q *Query) writePage(b *builder) {
 	for _, t := range q.Order {
 		b.WriteString(", " + t.Column.SQL() + "::text")
 	}
+	for range q.Aggregates {
+		b.WriteString(", NULL::text")
+	}
 	b.WriteString(" FROM " + q.Table.SQL())
 	q.writeWhere(b, q.bounds())
 	b.WriteString(" ORDER BY ")
@@ -79,7 +87,14 @@ func (q *Query) writePage(b *builder) {
 	}
 	// A number of our own, and not a parameter: the planner would guess at a
 	// tenth of the table, and so plan anew each time.
-	b.WriteString(" LIMIT " + strconv.Itoa(q.Limit+1))
+	limit := q.Limit + 1
+	if q.Exact {
+		limit = q.Limit
+	}
+	b.WriteString(" LIMIT " + strconv.Itoa(limit))
+	if q.Offset > 0 {
+		b.WriteString(" OFFSET " + strconv.Itoa(q.Offset))
+	}
 }
 
 // bounds returns the conditions that After and Before make.
@@ -116,7 +131,9 @@ func (q *Query) writeWhere(b *builder, bounds []Cond) {
 // writeSummary writes the row about the list as a whole.
 func (q *Query) writeSummary(b *builder) {
 	b.WriteString("SELECT NULL, NULL, (SELECT watermark::text FROM freshet.checkpoint WHERE slot = " + b.arg(q.Slot) + "::text), ")
-	if q.Count {
+	if q.Count && len(q.Aggregates) > 0 {
+		b.WriteString("s.n")
+	} else if q.Count {
 		b.WriteString("(SELECT count(*)::text FROM " + q.Table.SQL())
 		q.writeWhere(b, nil)
 		b.WriteString(")")
@@ -134,6 +151,7 @@ func (q *Query) writeSummary(b *builder) {
 	for range q.Order {
 		b.WriteString(", NULL")
 	}
+	q.writeAggregates(b)
 }
 
 // beyondBound is the other side of the bound that the page begins at.

@@ -3,11 +3,13 @@ package served
 import (
 	"fmt"
 	"strings"
+
+	"freshet/api/page"
 )
 
 // filter adds the where input of a type.
 func (w *writer) filter(t *Type) *Input {
-	in := w.inputs(t, "Filter")
+	in := w.inputs(t, "Filter", everyColumn)
 	taken := names{}
 	for _, f := range in.Fields {
 		taken[f.Name] = true
@@ -18,6 +20,8 @@ func (w *writer) filter(t *Type) *Input {
 	w.filterInput(in, fmt.Sprintf("Which %s: all that is given must hold. Only what has an index can be asked for.", t.Model.Name), extra.String())
 	return in
 }
+
+func everyColumn(*page.Column, string) bool { return true }
 
 // filterInput adds the definition of a where input and of those below it.
 func (w *writer) filterInput(in *Input, description, extra string) {
@@ -93,7 +97,7 @@ func operandType(op, leaf string) string {
 
 // order adds the orderBy input of a type.
 func (w *writer) order(t *Type) *Input {
-	in := w.inputs(t, "Order")
+	in := w.inputs(t, "Order", everyColumn)
 	w.orderInput(in, fmt.Sprintf("One term of an order of %s: exactly one field. The first term must be one that an index yields.", t.Model.Name))
 	return in
 }

@@ -26,7 +26,19 @@ type Schema struct {
 	Types map[string]*Type // every object type of the model
 	Roots map[string]*Root // the fields of Query
 	Enums map[string]Enum
+	// Node is the name of the interface of all stored types, if it is served.
+	Node string
 }
+
+// Options are choices about the schema.
+type Options struct {
+	// GlobalIDs adds interface Node, with a nodeId for each stored type, and the
+	// field node to Query.
+	GlobalIDs bool
+}
+
+// NodeID is the field that interface Node has.
+const NodeID = "nodeId"
 
 // Type is one object type of the model.
 type Type struct {
@@ -38,6 +50,9 @@ type Type struct {
 	Key    *model.Field
 	Filter *Input // of where
 	Order  *Input // of orderBy
+	// Aggregates are what each function can be asked for; without any column
+	// for it a function has no entry.
+	Aggregates map[page.Fn]*Input
 }
 
 // Stored says whether documents of the type can be read by key.
@@ -54,14 +69,17 @@ const (
 	ByKey    RootKind = iota // a document by its key
 	ByUnique                 // a document by a unique column
 	List                     // a connection
+	ByKeys                   // several documents by their keys
+	Plain                    // a list by limit and offset
+	ByNode                   // a document of any type by its global id
 )
 
 // Root is a field of Query.
 type Root struct {
 	Name   string
 	Kind   RootKind
-	Type   *Type
-	Arg    string       // the argument of ByKey and ByUnique
+	Type   *Type        // not of ByNode
+	Arg    string       // the argument of ByKey, ByKeys, ByNode and ByUnique
 	Column *page.Column // of ByUnique
 }
 
@@ -93,7 +111,7 @@ func (in *Input) Field(name string) *InputField {
 }
 
 // New derives the schema. Every stored type needs its layout.
-func New(m *model.Model, layouts []Layout) (*Schema, error) {
+func New(m *model.Model, layouts []Layout, opts Options) (*Schema, error) {
 	s := &Schema{Types: map[string]*Type{}, Roots: map[string]*Root{}, Enums: map[string]Enum{}}
 	stored, err := s.bind(m, layouts)
 	if err != nil {
@@ -110,6 +128,11 @@ func New(m *model.Model, layouts []Layout) (*Schema, error) {
 		s.Enums[e.Name] = values
 	}
 	w := newWriter(s, m)
+	if opts.GlobalIDs {
+		if err := w.globalIDs(stored); err != nil {
+			return nil, err
+		}
+	}
 	w.write(stored)
 	s.SDL = w.String()
 	s.AST, err = gqlparser.LoadSchema(&ast.Source{Name: "served schema", Input: s.SDL})

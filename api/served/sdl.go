@@ -81,7 +81,11 @@ enum OrderDirection {
 func (w *writer) object(t *model.Type) {
 	w.WriteString("\n")
 	w.description("", t.Description)
-	fmt.Fprintf(w, "type %s {\n", t.Name)
+	if w.schema.Node != "" && t.Stored {
+		fmt.Fprintf(w, "type %s implements %s {\n  %s: ID!\n", t.Name, w.schema.Node, NodeID)
+	} else {
+		fmt.Fprintf(w, "type %s {\n", t.Name)
+	}
 	for _, f := range t.Fields {
 		w.use(f.Type.Name)
 		w.description("  ", f.Description)

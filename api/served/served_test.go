@@ -33,7 +33,7 @@ func build(t *testing.T, source string, layouts ...Layout) (*Schema, error) {
 	if err := diags.Err(); err != nil {
 		t.Fatal(err)
 	}
-	return New(m, layouts)
+	return New(m, layouts, Options{})
 }
 
 // TestClashes: names that would be taken twice.

@@ -38,3 +38,13 @@ UNION ALL SELECT NULL, NULL, (SELECT watermark::text FROM freshet.checkpoint WHE
 UNION ALL SELECT NULL, NULL, (SELECT watermark::text FROM freshet.checkpoint WHERE slot = $9::text), (SELECT count(*)::text FROM "app"."tv_""post""" WHERE (("author_id" = $10::text::uuid) AND ("title" = ANY($11::text[])) AND ("rank" <> ALL($12::text[]::int4[]) OR "rank" IS NULL) AND ("rank" IS DISTINCT FROM $13::text::int4) AND ("mood" = $14::text::app.mood) AND ("title" LIKE $15::text) AND ("title" ILIKE $16::text) AND ("rank" IS NULL) AND ((("rank" < $17::text::int4) OR (FALSE) OR (TRUE)) IS NOT TRUE))), NULL, NULL
 -- [u [a b] [1] 2 SAD 5\%\_\\% a% 3 freshet u [a b] [1] 2 SAD 5\%\_\\% a% 3]
 
+-- plain list
+(SELECT "id"::text, data::text, NULL::text, NULL::text, NULL::text, "created_at"::text, "id"::text FROM "app"."tv_""post""" ORDER BY "app"."tv_""post"""."created_at" DESC, "app"."tv_""post"""."id" DESC LIMIT 10 OFFSET 40)
+UNION ALL SELECT NULL, NULL, (SELECT watermark::text FROM freshet.checkpoint WHERE slot = $1::text), NULL, NULL, NULL, NULL
+-- [freshet]
+
+-- aggregates
+(SELECT "id"::text, NULL::text, NULL::text, NULL::text, NULL::text, "id"::text, NULL::text, NULL::text, NULL::text, NULL::text, NULL::text, NULL::text FROM "app"."tv_""post""" WHERE ("author_id" = $1::text::uuid) ORDER BY "app"."tv_""post"""."id" LIMIT 11)
+UNION ALL SELECT NULL, NULL, (SELECT watermark::text FROM freshet.checkpoint WHERE slot = $2::text), s.n, NULL, NULL, s.a0, s.a1, s.a2, s.a3, s.a4, s.a5 FROM (SELECT count(*)::text AS n, to_jsonb(min("created_at"))::text AS a0, to_jsonb(max("rank"))::text AS a1, to_jsonb(sum("rank")::text)::text AS a2, to_jsonb(nullif(nullif(nullif(avg("rank")::float8, 'NaN'), 'Infinity'), '-Infinity'))::text AS a3, to_jsonb((min("at") AT TIME ZONE 'UTC'))::text AS a4, to_jsonb(nullif(nullif(nullif(sum("w")::float4, 'NaN'), 'Infinity'), '-Infinity'))::text AS a5 FROM "app"."tv_""post""" WHERE ("author_id" = $3::text::uuid)) s
+-- [u freshet u]
+
