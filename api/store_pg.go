@@ -23,13 +23,15 @@ type pgStore struct {
 	pool *pgxpool.Pool
 	slot string
 	byID map[*served.Type]string // the statement of Documents
+	one  map[*served.Type]string // the same for a single key: planned once, where an array is planned anew each time
 }
 
 func newPGStore(pool *pgxpool.Pool, slot string, schema *served.Schema) *pgStore {
-	s := &pgStore{pool: pool, slot: slot, byID: map[*served.Type]string{}}
+	s := &pgStore{pool: pool, slot: slot, byID: map[*served.Type]string{}, one: map[*served.Type]string{}}
 	for _, t := range schema.Types {
 		if t.Stored() {
 			s.byID[t] = documentsSQL(t.Table)
+			s.one[t] = selectSQL(t.Table, "t."+t.Table.Key.SQL()+" = "+t.Table.Key.Param("$1"))
 		}
 	}
 	return s
@@ -49,7 +51,11 @@ func documentsSQL(t *page.Table) string {
 }
 
 func (s *pgStore) Documents(ctx context.Context, t *served.Type, keys []string, visit func(string, []byte) error) (pglogrepl.LSN, error) {
-	lsn, err := s.documents(ctx, s.byID[t], []any{keys, s.slot}, visit)
+	sql, args := s.byID[t], []any{keys, s.slot}
+	if len(keys) == 1 {
+		sql, args = s.one[t], []any{keys[0], s.slot}
+	}
+	lsn, err := s.documents(ctx, sql, args, visit)
 	if err != nil {
 		return 0, fmt.Errorf("read documents of %s: %w", t.Model.Name, err)
 	}

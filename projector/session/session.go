@@ -61,7 +61,11 @@ func Config(base *pgx.ConnConfig, purpose string) *pgx.ConnConfig {
 // that has just grown from nothing would have it read whole; and of a list with
 // a limit the average length says nothing of the longest, which is the one that
 // is rebuilt most often.
-var Indexed = map[string]string{"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "enable_sort": "off"}
+var Indexed = map[string]string{
+	"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "enable_sort": "off",
+	// A thousand documents fit: what does not goes through temporary files.
+	"work_mem": "32MB",
+}
 
 // Connect opens a connection with the projector's settings, and those given on
 // top of them.
