@@ -157,6 +157,9 @@ func (b *rebuild) applyBatch(ctx context.Context, keys []string) error {
 	for _, k := range keys {
 		work.Batch.Dirty.Add(b.path, batch.Value(k))
 	}
+	if err := b.applier.Resolve(ctx, &work.Batch.Dirty); err != nil {
+		return err
+	}
 	res, err := b.applier.Apply(ctx, work, false)
 	if err == nil && res.Upserted != len(keys) {
 		err = fmt.Errorf("the projector wrote %d of %d documents", res.Upserted, len(keys))

@@ -169,7 +169,7 @@ func (l *loop) next(ctx, work context.Context, ticks <-chan time.Time) error {
 	case <-again:
 		return l.lookAgain(ctx, work)
 	case <-ticks:
-		return l.rest(ctx, work)
+		return l.housekeep(ctx, work)
 	case <-ctx.Done():
 		return l.persist(work, 1)
 	case <-work.Done():
@@ -248,10 +248,26 @@ func (l *loop) glance(work context.Context) (*batch.Snapshot, error) {
 // reads the stream until it comes out: every commit visible when drain was
 // called has then been received. It returns the end of the marker's commit.
 func (l *loop) drain(ctx, work context.Context, snapshot *batch.Snapshot) (pglogrepl.LSN, error) {
-	marker := fmt.Sprintf("%s:%d", l.nonce, time.Now().UnixNano())
-	if _, err := l.control.Exec(work, "SELECT pg_logical_emit_message(true, 'freshet', $1)", marker); err != nil {
-		return 0, fmt.Errorf("put a marker into the WAL: %w", err)
+	marker := l.newMarker()
+	if err := l.mark(work, marker); err != nil {
+		return 0, err
 	}
+	return l.await(ctx, work, marker, snapshot)
+}
+
+func (l *loop) newMarker() string { return fmt.Sprintf("%s:%d", l.nonce, time.Now().UnixNano()) }
+
+// mark puts a marker into the WAL.
+func (l *loop) mark(work context.Context, marker string) error {
+	if _, err := l.control.Exec(work, "SELECT pg_logical_emit_message(true, 'freshet', $1)", marker); err != nil {
+		return fmt.Errorf("put a marker into the WAL: %w", err)
+	}
+	return nil
+}
+
+// await reads the stream until a marker comes out, and returns the end of its
+// commit.
+func (l *loop) await(ctx, work context.Context, marker string, snapshot *batch.Snapshot) (pglogrepl.LSN, error) {
 	for {
 		select {
 		case ev := <-l.events:
@@ -306,30 +322,71 @@ func passing(err error) bool {
 	return false
 }
 
-// try does one batch: snapshot, marker, affected keys, documents, commit.
+// try does one batch: snapshot, marker, affected keys, documents, commit. What
+// was received before is rebuilt while the marker is on its way.
 func (l *loop) try(ctx, work context.Context, pending []apply.PendingKey) error {
-	began := time.Now()
 	snapshot, err := l.applier.Begin(work)
 	if err != nil {
 		return err
 	}
-	marker, err := l.drain(ctx, work, snapshot)
+	marker := l.newMarker()
+	marked := make(chan error, 1)
+	go func() { marked <- l.mark(work, marker) }() // waited for below, whatever happens
+	early, err := l.early(work, snapshot)
+	err = errors.Join(err, <-marked)
+	waited := time.Now()
+	var end pglogrepl.LSN
+	if err == nil {
+		end, err = l.await(ctx, work, marker, snapshot)
+	}
 	if err != nil {
+		l.queue.Restore(early)
 		return errors.Join(err, l.applier.Rollback(context.WithoutCancel(work)))
 	}
-	drained := time.Since(began)
-	ready := l.queue.Take(snapshot, marker)
-	for _, model := range l.whole {
-		ready.Dirty.AddWhole(model)
-	}
-	if ready.Empty() && len(pending) == 0 && len(l.whole) == 0 && !l.queue.Empty() && !l.force {
+	drained := time.Since(waited)
+	rest := l.rest(snapshot, end)
+	if early.Empty() && rest.Empty() && len(pending) == 0 && len(l.whole) == 0 && !l.queue.Empty() && !l.force {
 		// Nothing that was received is visible yet.
 		l.lookSoon()
 		return l.applier.Rollback(work)
 	}
-	result, err := l.applier.Apply(work, apply.Work{Number: l.number + 1, Batch: ready, Pending: pending}, l.careful)
+	err = l.applier.Resolve(work, &rest.Dirty)
+	ready := early.Join(rest)
+	if err == nil {
+		err = l.finish(work, ready, pending, drained)
+	}
 	if err != nil {
 		l.queue.Restore(ready)
+	}
+	return err
+}
+
+// early rebuilds what has been received and is visible. A careful try leaves
+// everything to the end, where it sets documents aside one by one.
+func (l *loop) early(work context.Context, snapshot *batch.Snapshot) (batch.Batch, error) {
+	if l.careful {
+		return batch.Batch{}, nil
+	}
+	early := l.queue.TakeVisible(snapshot)
+	if early.Empty() {
+		return early, nil
+	}
+	return early, l.applier.Early(work, &early.Dirty, early.LastLSN)
+}
+
+// rest takes what is left of the batch, now that the marker has come.
+func (l *loop) rest(snapshot *batch.Snapshot, end pglogrepl.LSN) batch.Batch {
+	rest := l.queue.Take(snapshot, end)
+	for _, model := range l.whole {
+		rest.Dirty.AddWhole(model)
+	}
+	return rest
+}
+
+// finish applies a batch that is complete, and books it.
+func (l *loop) finish(work context.Context, ready batch.Batch, pending []apply.PendingKey, drained time.Duration) error {
+	result, err := l.applier.Apply(work, apply.Work{Number: l.number + 1, Batch: ready, Pending: pending}, l.careful)
+	if err != nil {
 		return err
 	}
 	l.number++
@@ -365,8 +422,8 @@ func (l *loop) lookAgain(ctx, work context.Context) error {
 	return nil
 }
 
-// rest is what a loop does now and then.
-func (l *loop) rest(ctx, work context.Context) error {
+// housekeep is what a loop does now and then.
+func (l *loop) housekeep(ctx, work context.Context) error {
 	if time.Since(l.checked) >= checkReady {
 		l.checked = time.Now()
 		cfg := l.engine.cfg

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -55,6 +56,7 @@ type Applier struct {
 	held map[pendingKey]struct{}
 
 	started time.Time
+	w       *writer // of the batch under way
 }
 
 // New returns an Applier that writes as the given epoch of the slot. It owns
@@ -77,8 +79,9 @@ func (a *Applier) Begin(ctx context.Context) (*batch.Snapshot, error) {
 		return nil, fmt.Errorf("open the batch's transaction: %w", err)
 	}
 	if epoch != a.epoch {
-		return nil, ErrFenced
+		return nil, errors.Join(ErrFenced, a.Rollback(context.WithoutCancel(ctx)))
 	}
+	a.w = &writer{applier: a, found: newAffected()}
 	return batch.ParseSnapshot(snapshot)
 }
 
@@ -107,50 +110,98 @@ func (a *Applier) Rollback(ctx context.Context) error {
 	return err
 }
 
-// Apply does the batch and commits. Where it returns an error nothing was
-// written and the transaction is over.
+// Early begins with a part of the batch while the rest of it is still to be
+// received: all of it is evaluated on the same snapshot, so the order does not
+// matter. Documents are stamped with lsn. Where the part is large it is only
+// resolved: what it writes is then left to Apply.
+//
+// An error ends the batch, as one of Apply does.
+func (a *Applier) Early(ctx context.Context, dirty *batch.Dirty, lsn pglogrepl.LSN) error {
+	return a.end(ctx, false, a.early(ctx, dirty, lsn))
+}
+
+func (a *Applier) early(ctx context.Context, dirty *batch.Dirty, lsn pglogrepl.LSN) error {
+	if err := a.resolve(ctx, dirty); err != nil || a.w.found.large() {
+		return err
+	}
+	a.w.stamp = lsn
+	return a.rebuild(ctx)
+}
+
+// Resolve finds what a part of the batch leads to; Apply rebuilds it. An error
+// ends the batch.
+func (a *Applier) Resolve(ctx context.Context, dirty *batch.Dirty) error {
+	return a.end(ctx, true, a.resolve(ctx, dirty))
+}
+
+// Apply rebuilds what is left and commits. work.Batch is the whole batch, all
+// of which has been given to Early or Resolve. Where it returns an error
+// nothing was written and the transaction is over.
 //
 // A document that cannot be built aborts the statement for its whole chunk, so
-// Apply first tries without savepoints, and on such an error returns
+// Early and Apply first try without savepoints, and on such an error return
 // ErrCareful: the caller begins again (a new snapshot, a new marker) and calls
-// with careful set, which finds the keys at fault one by one.
+// Apply alone, with careful set, which finds the keys at fault one by one.
 func (a *Applier) Apply(ctx context.Context, work Work, careful bool) (Result, error) {
-	result, err := a.apply(ctx, work, careful)
-	if err == nil {
-		return result, nil
+	a.w.work, a.w.careful, a.w.stamp = work, careful, work.Batch.Watermark
+	if err := a.end(ctx, careful, a.apply(ctx)); err != nil {
+		return Result{}, err
 	}
-	if rollbackErr := a.Rollback(context.WithoutCancel(ctx)); rollbackErr != nil {
-		err = errors.Join(err, rollbackErr)
-	}
-	if !careful && faultOfData(err) {
-		return Result{}, fmt.Errorf("%w: %w", ErrCareful, err)
-	}
-	return Result{}, err
+	a.settleHeld(a.w)
+	return a.w.result, nil
 }
 
 // ErrCareful says that a document of the batch could not be built: try again,
 // carefully.
 var ErrCareful = errors.New("a document cannot be built")
 
-func (a *Applier) apply(ctx context.Context, work Work, careful bool) (Result, error) {
+// end ends the transaction where there was an error.
+func (a *Applier) end(ctx context.Context, careful bool, err error) error {
+	if err == nil {
+		return nil
+	}
+	if rollbackErr := a.Rollback(context.WithoutCancel(ctx)); rollbackErr != nil {
+		err = errors.Join(err, rollbackErr)
+	}
+	if !careful && faultOfData(err) {
+		return fmt.Errorf("%w: %w", ErrCareful, err)
+	}
+	return err
+}
+
+func (a *Applier) apply(ctx context.Context) error {
+	a.addPending(a.w.found, a.w.work.Pending)
+	if err := a.rebuild(ctx); err != nil {
+		return err
+	}
 	start := a.now()
-	found, err := a.resolve(ctx, &work.Batch.Dirty)
-	if err != nil {
-		return Result{}, fmt.Errorf("find the affected documents: %w", err)
+	if err := a.w.commit(ctx); err != nil {
+		return fmt.Errorf("commit batch: %w", err)
 	}
-	a.addPending(found, work.Pending)
-	resolved := a.now()
-	w := &writer{applier: a, work: work, careful: careful}
-	if err = w.rebuild(ctx, found); err != nil {
-		return Result{}, fmt.Errorf("rebuild documents: %w", err)
+	a.w.result.Commit = a.now().Sub(start)
+	return nil
+}
+
+// resolve adds what dirty leads to to what is to be rebuilt.
+func (a *Applier) resolve(ctx context.Context, dirty *batch.Dirty) error {
+	start := a.now()
+	if err := a.follow(ctx, dirty, a.w.found); err != nil {
+		return fmt.Errorf("find the affected documents: %w", err)
 	}
-	rebuilt := a.now()
-	if err = w.commit(ctx); err != nil {
-		return Result{}, fmt.Errorf("commit batch: %w", err)
+	a.w.result.Resolve += a.now().Sub(start)
+	return nil
+}
+
+// rebuild rebuilds what was found so far.
+func (a *Applier) rebuild(ctx context.Context) error {
+	start := a.now()
+	found := a.w.found
+	a.w.found = newAffected()
+	if err := a.w.rebuild(ctx, found); err != nil {
+		return fmt.Errorf("rebuild documents: %w", err)
 	}
-	w.result.Resolve, w.result.Rebuild, w.result.Commit = resolved.Sub(start), rebuilt.Sub(resolved), a.now().Sub(rebuilt)
-	a.settleHeld(w)
-	return w.result, nil
+	a.w.result.Rebuild += a.now().Sub(start)
+	return nil
 }
 
 // faultOfData tells an error that lies in a row's values from one that lies in

@@ -41,6 +41,22 @@ func (f *affected) setWhole(model int) {
 	delete(f.keys, model)
 }
 
+func newAffected() *affected {
+	return &affected{keys: map[int]map[string]struct{}{}, whole: map[int]bool{}}
+}
+
+// maxEarly is how many documents may be rebuilt before the batch is complete:
+// their log rows are kept in memory until then.
+const maxEarly = 5000
+
+func (f *affected) large() bool {
+	n := 0
+	for _, set := range f.keys {
+		n += len(set)
+	}
+	return len(f.whole) > 0 || n > maxEarly
+}
+
 // sorted returns a read model's keys in order: rows are always locked in the
 // same order, and a batch is the same whenever it is replayed.
 func (f *affected) sorted(model int) []string {
@@ -52,10 +68,9 @@ func (f *affected) sorted(model int) []string {
 	return keys
 }
 
-// resolve follows every dirty path to the keys of its read model, all on the
+// follow follows every dirty path to the keys of its read model, all on the
 // batch's snapshot.
-func (a *Applier) resolve(ctx context.Context, dirty *batch.Dirty) (*affected, error) {
-	found := &affected{keys: map[int]map[string]struct{}{}, whole: map[int]bool{}}
+func (a *Applier) follow(ctx context.Context, dirty *batch.Dirty, found *affected) error {
 	for _, model := range dirty.Whole() {
 		found.setWhole(model)
 	}
@@ -66,15 +81,14 @@ func (a *Applier) resolve(ctx context.Context, dirty *batch.Dirty) (*affected, e
 				continue
 			}
 			if err := queuePath(&b, path, dirty, found); err != nil {
-				return nil, fmt.Errorf("path %s: %w", path.Via, err)
+				return fmt.Errorf("path %s: %w", path.Via, err)
 			}
 		}
 	}
 	if b.Len() == 0 {
-		return found, nil
+		return nil
 	}
-	res := a.conn.SendBatch(ctx, &b)
-	return found, res.Close()
+	return a.conn.SendBatch(ctx, &b).Close()
 }
 
 // queuePath adds the keys of a direct path to found, and the queries of any

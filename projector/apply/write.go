@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
 
 	"freshet/projector/compile"
@@ -19,6 +20,8 @@ type writer struct {
 	applier *Applier
 	work    Work
 	careful bool
+	found   *affected     // what is to be rebuilt yet
+	stamp   pglogrepl.LSN // for the documents' freshet_lsn
 
 	logs   []logRow
 	result Result
@@ -108,10 +111,12 @@ func (w *writer) chunks(ctx context.Context, pieces []piece) error {
 // chunks before have left.
 func (w *writer) pipeline(ctx context.Context, group []piece) error {
 	var b pgx.Batch
-	w.queueLogs(&b)
+	if w.work.Number > 0 { // the batch is complete: what the log says of it is known
+		w.queueLogs(&b)
+	}
 	outcomes := make([]outcome, len(group))
 	for i, p := range group {
-		b.Queue(p.model.Apply, p.keys, w.work.Batch.Watermark, w.applier.started).Query(outcomes[i].read)
+		b.Queue(p.model.Apply, p.keys, w.stamp, w.applier.started).Query(outcomes[i].read)
 	}
 	if err := w.applier.conn.SendBatch(ctx, &b).Close(); err != nil {
 		return err
@@ -150,7 +155,7 @@ func (w *writer) carefully(ctx context.Context, p piece) error {
 	if _, err := conn.Exec(ctx, "SAVEPOINT freshet_chunk"); err != nil {
 		return err
 	}
-	rows, err := conn.Query(ctx, p.model.Apply, p.keys, w.work.Batch.Watermark, w.applier.started)
+	rows, err := conn.Query(ctx, p.model.Apply, p.keys, w.stamp, w.applier.started)
 	if err != nil {
 		return err
 	}

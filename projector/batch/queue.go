@@ -58,6 +58,18 @@ func (b *Batch) extend(first, last pglogrepl.LSN, lastCommit time.Time) {
 	}
 }
 
+// Join returns the two batches as one, and takes them over. Watermark and
+// Resume are those of the later, which was taken from the queue after b.
+func (b Batch) Join(later Batch) Batch {
+	b.Watermark, b.Resume = later.Watermark, later.Resume
+	if later.Empty() { // it may hold a model to be rebuilt whole all the same
+		b.Dirty.Merge(later.Dirty)
+		return b
+	}
+	b.merge(later)
+	return b
+}
+
 // merge adds the transactions of another batch.
 func (b *Batch) merge(other Batch) {
 	if other.Empty() {
@@ -141,6 +153,16 @@ func (q *Queue) Idle(lsn pglogrepl.LSN) {
 //
 // The batch may be empty. Its Watermark and Resume hold nonetheless.
 func (q *Queue) Take(snap *Snapshot, marker pglogrepl.LSN) Batch {
+	b := q.TakeVisible(snap)
+	b.Watermark = q.advance(marker)
+	b.Resume = q.resume()
+	return b
+}
+
+// TakeVisible returns what has been received and the snapshot sees, before the
+// marker has come: a part of the batch, whose rest is then given by Take. It
+// says nothing of how far the batch reaches.
+func (q *Queue) TakeVisible(snap *Snapshot) Batch {
 	rest := q.waiting[:0]
 	for _, w := range q.waiting {
 		if snap.Visible(w.tx.XID) {
@@ -154,8 +176,6 @@ func (q *Queue) Take(snap *Snapshot, marker pglogrepl.LSN) Batch {
 	q.waiting = rest
 	b := q.ready
 	q.ready = Batch{}
-	b.Watermark = q.advance(marker)
-	b.Resume = q.resume()
 	return b
 }
 
