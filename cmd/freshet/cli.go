@@ -32,6 +32,15 @@ type cli struct {
 	Verify    verifyCmd    `cmd:"" help:"Compare the documents with their definition."`
 	Status    statusCmd    `cmd:"" help:"How far the documents are, and what waits."`
 	Log       logCmd       `cmd:"" help:"What was rebuilt when, how long it took, why it failed."`
+	Resync    resyncCmd    `cmd:"" help:"Rebuild some documents, or a whole read model."`
+	Destroy   destroyCmd   `cmd:"" help:"Remove everything of Freshet's from the database; asks first."`
+
+	Init       initCmd       `cmd:"" help:"Write a first model file from a database's tables."`
+	Schema     schemaCmd     `cmd:"" help:"Print the GraphQL schema that clients are served."`
+	Settings   configCmd     `cmd:"" name:"config" help:"Print the settings in force, and where each comes from."`
+	Health     healthCmd     `cmd:"" help:"Ask a running freshet how it is; for containers."`
+	Completion completionCmd `cmd:"" help:"Print completion for a shell."`
+	Complete   completeCmd   `cmd:"" name:"__complete" hidden:""`
 
 	getenv func(string) string
 }
@@ -50,13 +59,23 @@ type serveFlags struct {
 type apiFlags struct {
 	Listen     string `help:"Address of /graphql, and of GraphiQL at /." default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
 	CacheBytes int64  `help:"Memory for cached documents, in bytes; 0 turns the cache off." default:"67108864"`
+
+	Origins       []string `help:"Origins whose pages may read answers (CORS), such as https://app.example; * for all." placeholder:"ORIGIN"`
+	Documents     string   `help:"File of trusted GraphQL documents, which requests name by their id." placeholder:"FILE"`
+	DocumentsOnly bool     `help:"Answer the trusted documents and nothing else."`
+	Introspection bool     `help:"Tell clients of the schema." default:"true" negatable:""`
+	GlobalIDs     bool     `name:"global-ids" help:"Serve node(id:), and a nodeId of each document."`
+	MaxConcurrent int      `help:"Requests answered at once; others wait their turn." default:"256"`
+	MaxComplexity int      `help:"Values that one query may yield, with the pages it asks for." default:"100000"`
+
+	WaitTimeout time.Duration `help:"How long a read waits for data as fresh as it asks for." default:"200ms"`
 }
 
 // projectorFlags are those of every command with a projector.
 type projectorFlags struct {
 	Migrate      bool          `help:"Apply what migrate prints first."`
 	Workers      int           `help:"Connections that fill in a backfill; 0: one for each processor." default:"0"`
-	RecreateSlot bool          `help:"Replace a slot that was lost, or progress of another database, and rebuild everything."`
+	RecreateSlot bool          `help:"Make a new slot and rebuild every document: for a slot that was lost, or a database restored from a backup. Use it for one start."`
 	Retention    time.Duration `help:"How long sync_log is kept." default:"168h"`
 }
 

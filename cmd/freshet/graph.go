@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -43,16 +44,41 @@ func (s *service) addGraph(ctx context.Context, cfg *pgx.ConnConfig, m *model.Mo
 	if err != nil {
 		return err
 	}
+	if g.DocumentsOnly && g.Documents == "" {
+		return usagef("name their file with --documents", "--documents-only without trusted documents would refuse every request")
+	}
+	documents, err := readDocuments(g.Documents)
+	if err != nil {
+		return err
+	}
 	log := s.log.Named("api")
 	s.graph.server, err = api.New(api.Config{
 		Model: m, Layouts: layouts, Pool: pool, Slot: s.app.cli.Slot,
 		CacheBytes: g.CacheBytes, Feed: s.graph.feed, Marker: s.graph.marker,
+		Origins: g.Origins, Documents: documents, DocumentsOnly: g.DocumentsOnly, NoIntrospection: !g.Introspection,
+		GlobalIDs: g.GlobalIDs, MaxConcurrent: g.MaxConcurrent, MaxComplexity: g.MaxComplexity, WaitTimeout: g.WaitTimeout,
 		OnError: func(_ context.Context, err error) {
 			log.Error("a request failed", zap.String("error", oneLine(explain(err))))
 		},
 		Observe: s.metrics.request,
 	})
 	return err
+}
+
+// readDocuments reads the file of trusted documents, if there is one.
+func readDocuments(path string) (map[string]string, error) {
+	if path == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, usagef("check --documents", "read the trusted documents: %s", err)
+	}
+	documents, err := api.ParseDocuments(data)
+	if err != nil {
+		return nil, usagef("check --documents", "%s: %s", path, err)
+	}
+	return documents, nil
 }
 
 // openPool connects once, so that what is wrong shows at the start.

@@ -23,6 +23,7 @@ type service struct {
 	out     *sink
 	log     *zap.Logger
 	metrics *metrics
+	board   *board            // what /status shows
 	bars    *bars             // nil: not on a terminal
 	engine  *projector.Engine // nil: API alone
 	graph   *graph            // nil: projector alone
@@ -39,7 +40,7 @@ func (a *app) newService() (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &service{app: a, started: time.Now(), out: out, log: log, metrics: newMetrics()}
+	s := &service{app: a, started: time.Now(), out: out, log: log, metrics: newMetrics(), board: newBoard()}
 	if a.Terminal {
 		s.bars = newBars(out)
 	}
@@ -105,6 +106,7 @@ func (s *service) build(ctx context.Context, cfg *pgx.ConnConfig, path string, p
 	if err != nil {
 		return err
 	}
+	s.board.source = &database{cfg: cfg, slot: s.app.cli.Slot}
 	if p != nil {
 		s.engine = s.newEngine(cfg, plan, p)
 		s.metrics.engine(s.engine.Status)
@@ -148,7 +150,7 @@ func (s *service) prepare(ctx context.Context, cfg *pgx.ConnConfig, path string,
 }
 
 func (s *service) newEngine(cfg *pgx.ConnConfig, plan *compile.Plan, p *projectorFlags) *projector.Engine {
-	all := []projector.Events{logEvents(s.log.Named("projector"), s.bars != nil), s.metrics.events()}
+	all := []projector.Events{logEvents(s.log.Named("projector"), s.bars != nil), s.metrics.events(), s.board.events()}
 	if s.bars != nil {
 		all = append(all, s.bars.events())
 	}
@@ -184,7 +186,7 @@ func (s *service) listen(admin string, g *apiFlags) error {
 	if s.graph != nil {
 		parts = append(parts, part{name: "invalidation feed", run: s.graph.feed.Run})
 	}
-	s.parts = append(parts, httpPart("admin", adminAddr, s.adminHandler()))
+	s.parts = append(parts, s.adminPart(adminAddr))
 	return nil
 }
 

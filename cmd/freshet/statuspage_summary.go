@@ -1,0 +1,205 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"freshet/projector"
+	"freshet/projector/status"
+)
+
+// behindWarning is the lag from which streaming is worth a look.
+const behindWarning = 10 * time.Second
+
+// summarize says in words how the process stands.
+func summarize(p *processStatus) summary {
+	s := state(p)
+	if p.Database.Reachable && p.Database.State != nil && p.Database.State.Slot.Exists {
+		s = slotState(s, p.Database.State.Slot)
+	}
+	s.Notes = notes(p)
+	if len(s.Notes) > 0 && (s.Level == levelOK || s.Level == levelBusy) {
+		s.Level = levelWarn
+	}
+	return s
+}
+
+func state(p *processStatus) summary {
+	if p.Projector == nil {
+		return elsewhere(p)
+	}
+	detail := strings.TrimSpace(p.Projector.Detail)
+	switch p.Projector.State {
+	case projector.Streaming:
+		return streaming(p)
+	case projector.CatchingUp:
+		return summary{Level: levelBusy, Word: "Catching up", Text: "The projector reads the backlog of a downtime" + left(p.Lag) + ". Documents stay as they were until it is through."}
+	case projector.Backfilling:
+		return backfilling(p.Projector.Backfill, detail)
+	case projector.Standby:
+		return summary{Level: levelOK, Word: "Standby", Text: "This projector takes over when the leader ends: " + sentence(detail)}
+	case projector.Waiting:
+		return summary{Level: levelBad, Word: "Waiting", Text: "The projector cannot go on, and tries again by itself: " + sentence(oneLineText(detail))}
+	case projector.Stopped:
+		return summary{Level: levelBad, Word: "Stopped", Text: "The projector has stopped. " + sentence(oneLineText(p.Projector.LastError))}
+	default:
+		return summary{Level: levelBusy, Word: "Starting", Text: "The projector is starting."}
+	}
+}
+
+func streaming(p *processStatus) summary {
+	s := summary{Level: levelOK, Word: "Streaming", Text: "Documents are kept fresh."}
+	if f := p.Freshness; f.P50MS != nil {
+		s.Text = fmt.Sprintf("Changes are in the documents %s after their commit, 99 %% of them within %s.", words(*f.P50MS), words(*f.P99MS))
+	}
+	if b := p.Lag.Seconds; b != nil && *b > behindWarning.Seconds() {
+		s.Level, s.Text = levelWarn, fmt.Sprintf("Changes are applied as they come, but the documents are up to %s behind.", span(*b))
+	}
+	return s
+}
+
+// left is the end of a clause on what a backlog still takes.
+func left(l lagStatus) string {
+	if l.Bytes == nil {
+		return ""
+	}
+	text := ", " + size(*l.Bytes) + " to go"
+	if l.SecondsLeft != nil {
+		text += ", about " + span(*l.SecondsLeft) + " left"
+	}
+	return text
+}
+
+func backfilling(models []backfillProgress, detail string) summary {
+	s := summary{Level: levelBusy, Word: "Backfilling", Text: "The read models are filled for the first time"}
+	if strings.HasPrefix(detail, "waiting") {
+		s.Text += ": " + sentence(detail)
+		return s
+	}
+	var done, all int64
+	seconds, known := 0.0, len(models) > 0
+	for _, m := range models {
+		done, all = done+m.Documents, all+max(m.Estimate, m.Documents)
+		if m.SecondsLeft != nil {
+			seconds = max(seconds, *m.SecondsLeft)
+		}
+		known = known && m.Estimate >= 0
+	}
+	if known && all > 0 {
+		s.Text += fmt.Sprintf(": %s of about %s documents (%d %%)", humanize.Comma(done), humanize.Comma(all), done*100/all)
+		if seconds > 0 {
+			s.Text += ", about " + span(seconds) + " left"
+		}
+	}
+	s.Text += "."
+	return s
+}
+
+// elsewhere is what the database tells of a projector in another process.
+func elsewhere(p *processStatus) summary {
+	const api = "This process serves the API"
+	d := p.Database.State
+	switch {
+	case d == nil:
+		return summary{Level: levelOK, Word: "API", Text: api + "; the projector is another's."}
+	case d.Checkpoint == nil:
+		return summary{Level: levelBad, Word: "No projector", Text: api + ". No projector has ever run for the slot " + d.Slot.Name + "."}
+	case !d.Slot.Active:
+		return summary{Level: levelBad, Word: "No projector", Text: fmt.Sprintf("%s. No projector reads the slot %s: the documents are as of %s.", api, d.Slot.Name, ago(d.Now, &d.Checkpoint.UpdatedAt))}
+	}
+	word := capital(d.Checkpoint.State)
+	return summary{Level: levelOK, Word: word, Text: fmt.Sprintf("%s; a projector elsewhere is %s, seen %s.", api, d.Checkpoint.State, ago(d.Now, &d.Checkpoint.UpdatedAt))}
+}
+
+// slotState puts a slot in danger before everything else.
+func slotState(s summary, slot status.Slot) summary {
+	switch or(slot.WALStatus, "") {
+	case "lost":
+		return summary{Level: levelBad, Word: "Lost slot", Text: "The server has removed log that the slot " + slot.Name +
+			" still needed. The documents are served as they were; start the projector once with --recreate-slot, which makes a new slot and compares and repairs every document."}
+	case "unreserved":
+		return summary{Level: levelBad, Word: s.Word, Text: "The slot " + slot.Name + " is about to be lost: the server may remove its log at the next checkpoint. Raise max_slot_wal_keep_size, and find out why the projector is behind. " + s.Text}
+	}
+	return s
+}
+
+// notes are what somebody should look at besides the state.
+func notes(p *processStatus) []string {
+	out := []string{}
+	if d := p.Database; d.Error != "" {
+		text := "The database cannot be read: " + sentence(d.Error)
+		if d.AgeSeconds != nil {
+			text += " What is shown of it is " + span(*d.AgeSeconds) + " old."
+		}
+		out = append(out, text)
+	}
+	if p.API != nil && !p.API.Feed.Connected {
+		out = append(out, "The API does not follow the invalidation feed: "+sentence(or(nonEmpty(oneLineText(p.API.Feed.LastError)), "it has not connected yet")))
+	}
+	if d := p.Database.State; d != nil {
+		var n int64
+		for _, m := range d.Models {
+			n += m.Quarantined
+		}
+		if n > 0 {
+			out = append(out, fmt.Sprintf("%s could not be built and %s in quarantine; the errors are below.", plural(int(n), "document"), map[bool]string{true: "is", false: "are"}[n == 1]))
+		}
+		if s := d.Slot; s.SafeWALBytes != nil && s.RetainedBytes != nil && *s.SafeWALBytes < (*s.SafeWALBytes+*s.RetainedBytes)/5 {
+			out = append(out, "The slot is lost after another "+size(*s.SafeWALBytes)+" of log.")
+		}
+	}
+	return out
+}
+
+func nonEmpty(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func oneLineText(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// sentence ends a text with a full stop.
+func sentence(s string) string {
+	if s == "" || strings.HasSuffix(s, ".") {
+		return s
+	}
+	return s + "."
+}
+
+func capital(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+// words are milliseconds as a person says them.
+func words(ms float64) string {
+	switch {
+	case ms < 10:
+		return fmt.Sprintf("%.1f ms", ms)
+	case ms < 1000:
+		return fmt.Sprintf("%.0f ms", ms)
+	}
+	return span(ms / 1000)
+}
+
+// span are seconds as a person says them.
+func span(seconds float64) string {
+	switch s := int64(math.Round(seconds)); {
+	case seconds < 10:
+		return fmt.Sprintf("%.1f s", seconds)
+	case s < 120:
+		return fmt.Sprintf("%d s", s)
+	case s < 7200:
+		return fmt.Sprintf("%d min", s/60)
+	default:
+		return fmt.Sprintf("%d h %d min", s/3600, s%3600/60)
+	}
+}
