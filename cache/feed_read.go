@@ -12,7 +12,9 @@ import (
 // headSQL reads where the log stands. 0 as an id is an empty log.
 const headSQL = `SELECT c.system_id, c.timeline, c.database, c.batch, c.watermark, c.commit_time, c.updated_at,
     coalesce((SELECT min(id) FROM freshet.sync_log), 0),
-    coalesce((SELECT max(id) FROM freshet.sync_log), 0)
+    coalesce((SELECT max(id) FROM freshet.sync_log), 0),
+    (SELECT logged_at FROM freshet.sync_log ORDER BY id DESC LIMIT 1),
+    (SELECT logged_at FROM freshet.sync_log WHERE id = $2)
 FROM freshet.checkpoint c WHERE c.slot = $1`
 
 // pageSQL reads the next rows and the checkpoint in one snapshot, so that the
@@ -20,7 +22,7 @@ FROM freshet.checkpoint c WHERE c.slot = $1`
 // row says of a document is true whoever wrote it.
 const pageSQL = `SELECT c.system_id, c.timeline, c.database, c.batch, c.watermark, c.commit_time, c.updated_at,
     l.id, l.batch, l.model, l.operation, l.keys, l.deleted_keys, l.whole,
-    coalesce(l.watermark, '0/0'), coalesce(l.last_lsn, '0/0'), l.committed_at
+    coalesce(l.watermark, '0/0'), coalesce(l.last_lsn, '0/0'), l.committed_at, l.logged_at
 FROM freshet.checkpoint c
 LEFT JOIN LATERAL (SELECT * FROM freshet.sync_log WHERE id > $2 ORDER BY id LIMIT $3) l ON true
 WHERE c.slot = $1
@@ -37,6 +39,8 @@ type head struct {
 	updatedAt   time.Time
 	minID       int64
 	maxID       int64
+	maxAt       time.Time // when the row maxID was logged
+	lastAt      time.Time // when the last row that the feed has read was logged, if it still stands
 	began       time.Time // before it was read
 }
 
@@ -62,15 +66,15 @@ func (f *Feed) readHead(ctx context.Context, conn *pgx.Conn) (head, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.cfg.Timeout)
 	defer cancel()
 	h := head{began: time.Now()}
-	var committedAt *time.Time
-	err := conn.QueryRow(ctx, headSQL, f.cfg.Slot).Scan(append(h.fields(&committedAt), &h.minID, &h.maxID)...)
+	var committedAt, maxAt, lastAt *time.Time
+	err := conn.QueryRow(ctx, headSQL, f.cfg.Slot, f.pos.last).Scan(append(h.fields(&committedAt), &h.minID, &h.maxID, &maxAt, &lastAt)...)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return h, describe("slot "+f.cfg.Slot, errNoCheckpoint)
 	}
 	if err != nil {
 		return h, describe("read the checkpoint", err)
 	}
-	h.committedAt = orZero(committedAt)
+	h.committedAt, h.maxAt, h.lastAt = orZero(committedAt), orZero(maxAt), orZero(lastAt)
 	return h, nil
 }
 
@@ -148,12 +152,13 @@ type row struct {
 	watermark       pglogrepl.LSN
 	last            pglogrepl.LSN
 	committedAt     *time.Time
+	loggedAt        *time.Time
 }
 
 func (r *row) fields(h *head) []any {
 	return append(h.fields(&r.headCommittedAt),
 		&r.id, &r.batch, &r.model, &r.operation, &r.keys, &r.deletedKeys, &r.whole,
-		&r.watermark, &r.last, &r.committedAt)
+		&r.watermark, &r.last, &r.committedAt, &r.loggedAt)
 }
 
 // carryOut invalidates what a row names. A row of failure names nothing; if it
@@ -162,7 +167,7 @@ func (f *Feed) carryOut(r *row, p *page) {
 	if r.id == nil {
 		return
 	}
-	f.pos.last = *r.id
+	f.pos.last, f.pos.lastAt = *r.id, orZero(r.loggedAt)
 	p.rows++
 	p.keys += len(r.keys) + len(r.deletedKeys)
 	ch := r.change()
@@ -204,8 +209,8 @@ func (r *row) change() Change {
 func (f *Feed) advance(p page, sum page, began time.Time) {
 	moved := p.head.watermark != f.pos.head.watermark
 	f.pos.head, f.pos.readAt = p.head, p.head.began
+	f.touched(p.head.began, p.head, sum.rows, sum.keys) // before those who wait for the watermark go on
 	f.watermark.set(p.head.watermark)
-	f.touched(p.head.began, p.head, sum.rows, sum.keys)
 	if !moved && sum.rows == 0 {
 		return
 	}

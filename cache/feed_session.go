@@ -22,6 +22,7 @@ type position struct {
 	known  bool // false until the first connection
 	gone   bool // the checkpoint was removed
 	last   int64
+	lastAt time.Time // when the row last was logged: a server that crashed may give its id to another
 	head   head
 	readAt time.Time // when the log was last read to its end
 }
@@ -121,6 +122,8 @@ func (p *position) missed(h head) string {
 		return "the log is shorter than it was"
 	case h.moved(p.head) != "":
 		return h.moved(p.head)
+	case p.last > 0 && h.minID > 0 && h.minID <= p.last && !h.lastAt.Equal(p.lastAt):
+		return fmt.Sprintf("row %d is not the one that was read: the server lost it in a crash", p.last)
 	case h.batch == p.head.batch && h.watermark == p.head.watermark:
 		return "" // nothing was written meanwhile
 	case h.minID > 0 && h.minID <= p.last+1:
@@ -136,7 +139,7 @@ func (f *Feed) startOver(h head) {
 	for _, t := range f.targets {
 		t.Purge()
 	}
-	f.pos = position{known: true, last: h.maxID, head: h, readAt: h.began}
+	f.pos = position{known: true, last: h.maxID, lastAt: h.maxAt, head: h, readAt: h.began}
 	f.watermark.set(h.watermark)
 	f.touched(h.began, h, 0, 0)
 }

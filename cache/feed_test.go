@@ -29,12 +29,18 @@ func TestFeedInvalidatesBeforeTheWatermark(t *testing.T) {
 		defer mu.Unlock()
 		seen = append(seen, fmt.Sprintf(format, args...))
 	}
+	told := make(chan struct{})
 	cancel := p.feed.Subscribe(Listener{
 		Change: func(c Change) {
 			_, state := p.cache.Get(c.Model, "1")
 			note("%s %v %v %v at %d, cached %d, watermark %d", c.Model, c.Keys, c.DeletedKeys, c.Whole, c.Watermark, state, p.feed.Watermark())
 		},
-		Advanced: func(w lsn) { note("advanced %d", w) },
+		Advanced: func(w lsn) {
+			note("advanced %d", w)
+			if w == 300 {
+				close(told)
+			}
+		},
 	})
 	p.batch(2, 200, logged{model: "Post", keys: []string{"1"}, deleted: []string{"2"}}, logged{model: "User", whole: true})
 	p.wait(200)
@@ -44,6 +50,7 @@ func TestFeedInvalidatesBeforeTheWatermark(t *testing.T) {
 	expect(t, p.cache, "User", "2", "", Miss)
 	p.batch(3, 300)
 	p.wait(300)
+	<-told // those who wait are woken first
 	cancel()
 	p.batch(4, 400, logged{model: "Post", keys: []string{"3"}})
 	p.wait(400)

@@ -52,7 +52,8 @@ type loop struct {
 	control *pgx.Conn // markers, pending, idle progress
 	epoch   int64
 	number  int64         // of the last batch
-	applied pglogrepl.LSN // resume position in the checkpoint, durable
+	applied pglogrepl.LSN // resume position in the checkpoint
+	flush   pglogrepl.LSN // once the server has flushed as far, applied is durable
 
 	applier *apply.Applier
 	stream  *stream.Stream
@@ -60,6 +61,7 @@ type loop struct {
 	queue   *batch.Queue
 	nonce   string // tells this session's markers from others'
 
+	confirmed pglogrepl.LSN // told to the slot: durable
 	asked     bool          // somebody waits for the watermark: a marker not our own came by
 	again     time.Duration // the wait before transactions that wait are looked for; 0: none wait
 	persisted time.Time     // when an idle place was last written down
@@ -75,7 +77,7 @@ type loop struct {
 // run streams until ctx ends, then finishes the batch in hand. up is true once
 // the stream was open.
 func (l *loop) run(ctx context.Context) (up bool, err error) {
-	conn, err := session.Connect(ctx, l.engine.cfg.ConnConfig, "projector", session.Indexed)
+	conn, err := session.Connect(ctx, l.engine.cfg.ConnConfig, "projector", session.Indexed, session.Unflushed)
 	if err != nil {
 		return false, err
 	}
@@ -95,7 +97,7 @@ func (l *loop) run(ctx context.Context) (up bool, err error) {
 		return false, err
 	}
 	defer l.farewell(ctx)
-	l.confirm(l.applied)
+	l.confirm(l.applied) // what a new session reads may not be flushed yet: its taking over was, and came after
 	return true, l.both(ctx)
 }
 
@@ -171,7 +173,7 @@ func (l *loop) next(ctx, work context.Context, ticks <-chan time.Time) error {
 	case <-ticks:
 		return l.housekeep(ctx, work)
 	case <-ctx.Done():
-		return l.persist(work, 1)
+		return l.settle(work)
 	case <-work.Done():
 		return work.Err()
 	}
@@ -333,7 +335,11 @@ func (l *loop) try(ctx, work context.Context, pending []apply.PendingKey) error 
 	marked := make(chan error, 1)
 	go func() { marked <- l.mark(work, marker) }() // waited for below, whatever happens
 	early, err := l.early(work, snapshot)
-	err = errors.Join(err, <-marked)
+	markErr := <-marked
+	if markErr == nil {
+		l.confirm(l.applied) // the marker's commit flushed what was committed before it
+	}
+	err = errors.Join(err, markErr)
 	waited := time.Now()
 	var end pglogrepl.LSN
 	if err == nil {
@@ -391,8 +397,7 @@ func (l *loop) finish(work context.Context, ready batch.Batch, pending []apply.P
 	}
 	l.number++
 	l.asked, l.force, l.whole = false, false, nil
-	l.applied = max(l.applied, ready.Resume)
-	l.confirm(l.applied) // the commit flushed it: it is durable
+	l.applied, l.flush = max(l.applied, ready.Resume), result.End
 	l.report(ready, result, drained)
 	l.again = 0
 	if !l.queue.Empty() {
@@ -402,6 +407,7 @@ func (l *loop) finish(work context.Context, ready batch.Batch, pending []apply.P
 }
 
 func (l *loop) confirm(lsn pglogrepl.LSN) {
+	l.confirmed = max(l.confirmed, lsn)
 	l.stream.Confirm(lsn)
 	l.engine.confirmed.Store(uint64(lsn))
 }
@@ -442,6 +448,9 @@ func (l *loop) housekeep(ctx, work context.Context) error {
 			return err
 		}
 	}
+	if err := l.confirmFlushed(work); err != nil {
+		return err
+	}
 	return l.trim(work)
 }
 
@@ -461,6 +470,35 @@ func (l *loop) due(ctx, work context.Context) error {
 		}
 	}
 	return nil
+}
+
+// confirmFlushed confirms the last batch of a loop that has become idle, once
+// the server has flushed it.
+func (l *loop) confirmFlushed(work context.Context) error {
+	if l.confirmed >= l.applied {
+		return nil
+	}
+	var flushed pglogrepl.LSN
+	if err := l.control.QueryRow(work, "SELECT pg_current_wal_flush_lsn()").Scan(&flushed); err != nil {
+		return fmt.Errorf("ask how far the WAL is flushed: %w", err)
+	}
+	if flushed >= l.flush {
+		l.confirm(l.applied)
+	}
+	return nil
+}
+
+// settle ends a loop in good order: its place is written down with a flush,
+// and confirmed.
+func (l *loop) settle(work context.Context) error {
+	if err := l.persist(work, 1); err != nil || l.confirmed >= l.applied {
+		return err
+	}
+	ok, err := checkpoint.Advance(work, l.control, l.engine.cfg.Slot, l.epoch, l.applied)
+	if err == nil && ok {
+		l.confirm(l.applied)
+	}
+	return err
 }
 
 // persist writes an idle place down and confirms it, in this order: the slot

@@ -34,6 +34,9 @@ type Result struct {
 	Upserted, Deleted, Unchanged int
 	Quarantined                  []Quarantined
 	Resolve, Rebuild, Commit     time.Duration
+	// End is behind the commit in the WAL: once the server has flushed as far,
+	// the batch is durable.
+	End pglogrepl.LSN
 }
 
 // Quarantined is a key whose document could not be built.

@@ -54,6 +54,9 @@ WHERE slot = $1 AND epoch = $2`
 // commits, all in one round trip. Were another projector to take over just
 // now, its update of the checkpoint would conflict with this one's: under
 // REPEATABLE READ that is a serialization failure, and nothing is written.
+//
+// The commit does not wait for a flush, where the connection says so: see
+// Result.End.
 func (w *writer) commit(ctx context.Context) error {
 	a := w.applier
 	var b pgx.Batch
@@ -67,6 +70,7 @@ func (w *writer) commit(ctx context.Context) error {
 	})
 	b.Queue("SELECT pg_notify('freshet', $1)", w.work.Batch.Watermark.String())
 	b.Queue("COMMIT")
+	b.Queue("SELECT pg_current_wal_insert_lsn()").QueryRow(func(row pgx.Row) error { return row.Scan(&w.result.End) })
 	if err := a.conn.SendBatch(ctx, &b).Close(); err != nil {
 		return err
 	}

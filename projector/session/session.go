@@ -67,6 +67,10 @@ var Indexed = map[string]string{
 	"work_mem": "32MB",
 }
 
+// Unflushed is for the connection that commits batches: whoever uses it must
+// tell apart what is committed and what is durable.
+var Unflushed = map[string]string{"synchronous_commit": "off"}
+
 // Connect opens a connection with the projector's settings, and those given on
 // top of them.
 func Connect(ctx context.Context, base *pgx.ConnConfig, purpose string, extra ...map[string]string) (*pgx.Conn, error) {
