@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -164,9 +165,9 @@ func (b *board) readOnce(ctx context.Context, began time.Time) {
 	b.tried, b.asked = began, filters
 	b.fault = ""
 	if err != nil {
-		b.fault = oneLine(explain(err))
-		if ctx.Err() == context.DeadlineExceeded {
-			b.fault = fmt.Sprintf("no answer within %s (%s)", readTimeout, b.fault)
+		b.fault = faultText(err)
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			b.fault = fmt.Sprintf("no answer within %s", readTimeout)
 		}
 	} else {
 		b.last, b.readAt = &r, began
@@ -175,6 +176,15 @@ func (b *board) readOnce(ctx context.Context, began time.Time) {
 	close(b.read)
 	b.read = make(chan struct{})
 	b.notify()
+}
+
+// faultText is an error in one line, its remedy a sentence of its own.
+func faultText(err error) string {
+	var e *explained
+	if errors.As(explain(err), &e) {
+		return oneLineText(sentence(e.message) + " Remedy: " + e.remedy)
+	}
+	return oneLine(err)
 }
 
 // written is where the server's log was at a moment.

@@ -43,7 +43,7 @@ func state(p *processStatus) summary {
 	case projector.Standby:
 		return summary{Level: levelOK, Word: "Standby", Text: "This projector takes over when the leader ends: " + sentence(detail)}
 	case projector.Waiting:
-		return summary{Level: levelBad, Word: "Waiting", Text: "The projector cannot go on, and tries again by itself: " + sentence(oneLineText(detail))}
+		return summary{Level: levelBad, Word: "Waiting", Text: waiting(p.Database.Error, oneLineText(detail))}
 	case projector.Stopped:
 		return summary{Level: levelBad, Word: "Stopped", Text: "The projector has stopped. " + sentence(oneLineText(p.Projector.LastError))}
 	default:
@@ -51,10 +51,19 @@ func state(p *processStatus) summary {
 	}
 }
 
+// waiting says why. Where the page cannot reach the database either, a note
+// has the reason in better words.
+func waiting(fault, detail string) string {
+	if fault != "" && strings.Contains(detail, "connect") {
+		return "The projector waits for the database, and tries again by itself."
+	}
+	return "The projector cannot go on, and tries again by itself: " + sentence(detail)
+}
+
 func streaming(p *processStatus) summary {
 	s := summary{Level: levelOK, Word: "Streaming", Text: "Documents are kept fresh."}
 	if f := p.Freshness; f.P50MS != nil {
-		s.Text = fmt.Sprintf("Changes are in the documents %s after their commit, 99 %% of them within %s.", words(*f.P50MS), words(*f.P99MS))
+		s.Text = fmt.Sprintf("Half of all changes are in the documents within %s of their commit, 99 %% within %s.", words(*f.P50MS), words(*f.P99MS))
 	}
 	if b := p.Lag.Seconds; b != nil && *b > behindWarning.Seconds() {
 		s.Level, s.Text = levelWarn, fmt.Sprintf("Changes are applied as they come, but the documents are up to %s behind.", span(*b))
@@ -138,7 +147,7 @@ func notes(p *processStatus) []string {
 		out = append(out, text)
 	}
 	if p.API != nil && !p.API.Feed.Connected {
-		out = append(out, "The API does not follow the invalidation feed: "+sentence(or(nonEmpty(oneLineText(p.API.Feed.LastError)), "it has not connected yet")))
+		out = append(out, feedNote(p))
 	}
 	if d := p.Database.State; d != nil {
 		var n int64
@@ -155,11 +164,12 @@ func notes(p *processStatus) []string {
 	return out
 }
 
-func nonEmpty(s string) *string {
-	if s == "" {
-		return nil
+func feedNote(p *processStatus) string {
+	const text = "The API does not follow the invalidation feed"
+	if e := oneLineText(p.API.Feed.LastError); e != "" && p.Database.Error == "" {
+		return text + ": " + sentence(e)
 	}
-	return &s
+	return text + "; it tries again by itself."
 }
 
 func oneLineText(s string) string { return strings.Join(strings.Fields(s), " ") }

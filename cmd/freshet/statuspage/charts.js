@@ -4,7 +4,7 @@
 "use strict";
 
 const charts = (() => {
-  const W = 340, H = 130, L = 44, R = 6, T = 8, B = 18, SPAN = 300;
+  const W = 340, H = 130, L = 50, R = 6, T = 8, B = 18, SPAN = 300;
   const NS = "http://www.w3.org/2000/svg";
 
   function svg(name, attributes, text) {

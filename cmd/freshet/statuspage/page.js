@@ -128,7 +128,7 @@
 
   function drawFigures(s) {
     const list = [["Lag", s.lag.seconds === null ? none : "≤ " + seconds(s.lag.seconds)], ["Lag in log", bytes(s.lag.bytes)]];
-    if (s.lag.commits !== null) list.push(["Commits waiting", count(s.lag.commits)]);
+    if (s.projector) list.push(["Commits waiting", s.lag.commits === null ? none : count(s.lag.commits)]);
     if (s.projector) list.push(["Freshness p50", millis(s.freshness.p50Ms)], ["Freshness p99", millis(s.freshness.p99Ms)], ["Commits", rate(recent("commits")) + " /s"]);
     if (s.api) list.push(["Cache hits", percent(s.api.hitRate)]);
     facts($("figures"), list, true);
@@ -202,7 +202,7 @@
       ["Watermark", a.watermark], ["Cache", count(a.cache.entries) + " keys, " + bytes(a.cache.bytes)],
       ["Hit rate", percent(a.hitRate) + " of " + count(a.cache.hits + a.cache.absentHits + a.cache.misses) + " lookups"],
       ["Evictions", count(a.cache.evictions)], ["Invalidations", count(a.cache.invalidations)]];
-    if (a.pool) list.push(["Connections", `${a.pool.inUse} in use, ${a.pool.idle} idle, ${a.pool.max} at most`], ["Waited for one", count(a.pool.waited) + " times"]);
+    if (a.pool) list.push(["Connections", `${a.pool.inUse} in use, ${a.pool.idle} idle, ${a.pool.max} at most`], ["Waited for one", count(a.pool.waited) + (a.pool.waited === 1 ? " time" : " times")]);
     facts($("api-facts"), list);
     $("cache").tBodies[0].replaceChildren(...Object.keys(a.models).sort().map((name) => {
       const c = a.models[name], all = c.hits + c.absentHits + c.misses;
@@ -229,8 +229,8 @@
     $("log-empty").hidden = s.log.length > 0;
   }
   function logRow(e) {
-    const what = make("div", e.operation);
-    if (!e.success) what.append(" ", make("span", "failed", "bad"), make("div", e.error || "", "error"));
+    const what = make("span", e.operation);
+    if (!e.success) what.append(" ", make("span", "failed", "bad"), " ", make("span", e.error || "", "error"));
     const r = row([["Time", clock(e.loggedAt)], ["Model", e.model], ["Operation", what], ["Written", count(e.upserted), "n"], ["Deleted", count(e.deleted), "n"],
       ["Unchanged", count(e.unchanged), "n"], ["Commits", count(e.transactions), "n"], ["Took", millis(e.durationMs), "n"], ["Keys", keys(e), "wide"]]);
     r.dataset.id = e.id;
@@ -324,7 +324,7 @@
 
   function lost() {
     const age = told ? " What is shown is " + seconds((Date.now() - told) / 1000) + " old." : "";
-    live("This page gets no answer from Freshet." + age + " It keeps trying.", true);
+    live("No answer; the page keeps asking.", true);
     $("summary").className = "summary bad";
     put($("word"), "No answer");
     put($("sentence"), "The process does not answer: it has ended, or the way to it is cut." + age);
