@@ -196,6 +196,9 @@ func TestFeedAndATrimmedLog(t *testing.T) {
 			p.exec("TRUNCATE freshet.sync_log RESTART IDENTITY")
 			p.batch(4, 400, one("1"))
 		}, "shorter"},
+		{"a crash took the last row back, and another has its id", func(p *plant) {
+			p.exec("UPDATE freshet.sync_log SET keys = '{1}', logged_at = logged_at + interval '1 second' WHERE id = (SELECT max(id) FROM freshet.sync_log)")
+		}, "lost it in a crash"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			p := newPlant(t)
