@@ -301,7 +301,9 @@ func (f *fill) fillRange(ctx context.Context, conn *pgx.Conn, r keyRange) error 
 }
 
 // finish marks the model as ready, logs the backfill and wakes the feed: any
-// key of the model may have changed.
+// key of the model may have changed. The entry bears the watermark of now, not
+// of the slot's start: of a model that is filled again, a cache may be about to
+// store a document read at that watermark, and must not.
 func (f *fill) finish(ctx context.Context, conn *pgx.Conn) error {
 	tx, err := conn.Begin(ctx)
 	if err != nil {
@@ -310,7 +312,8 @@ func (f *fill) finish(ctx context.Context, conn *pgx.Conn) error {
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
 	_, err = tx.Exec(ctx, `
 INSERT INTO freshet.sync_log (slot, batch, model, operation, whole, upserted, last_lsn, watermark, started_at, duration_ms)
-SELECT $1, coalesce((SELECT batch FROM freshet.checkpoint WHERE slot = $1), 0), $2, 'backfill', true, $3, $4, $4, $5, $6`,
+SELECT $1, coalesce(c.batch, 0), $2, 'backfill', true, $3, $4, greatest($4::pg_lsn, c.watermark), $5, $6
+FROM (SELECT) AS one LEFT JOIN freshet.checkpoint AS c ON c.slot = $1`,
 		f.cfg.Slot, f.model.Name, f.documents.Load(), f.cfg.Start, f.began, float64(time.Since(f.began))/float64(time.Millisecond))
 	if err == nil {
 		_, err = tx.Exec(ctx, "UPDATE freshet.models SET state = 'ready', filled_at = now() WHERE name = $1", f.model.Name)
