@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"freshet/model"
 	"freshet/projector/catalog"
 )
 
@@ -14,6 +15,7 @@ type planBuilder struct {
 	*compiler
 	sources map[catalog.Name]*sourceBuilder
 	missing map[string]bool // indexes reported, by name
+	patches map[*model.Field]string
 }
 
 // sourceBuilder collects what is known of a source.
@@ -28,6 +30,7 @@ type sourceBuilder struct {
 type pathBuilder struct {
 	path  *Path
 	vias  []string
+	tops  []*model.Field // the documents' own fields that lead there; nil stands for the root
 	reads map[string]bool
 }
 
@@ -53,7 +56,7 @@ func (b *planBuilder) readModel(o *object) {
 	root := g.root(o)
 	d := &definition{key: rm.Key, table: qualified(table)}
 	d.data = g.document(root, o.typ.Document())
-	d.columns = g.typedColumns(root)
+	d.columns = g.typedColumns(root, nil)
 	root.reads[o.key.Name] = true
 	d.from, d.exact = g.from(root), g.hasJSON
 	d.root = (&generator{compiler: b.compiler}).keysOnly(o)
@@ -91,10 +94,13 @@ func (b *planBuilder) occurrence(rm *ReadModel, n *node) {
 			if !slices.Contains(p.vias, n.via) {
 				p.vias = append(p.vias, n.via)
 			}
+			if !slices.Contains(p.tops, n.top) {
+				p.tops = append(p.tops, n.top)
+			}
 			return
 		}
 	}
-	s.paths = append(s.paths, &pathBuilder{path: path, vias: []string{n.via}, reads: maps.Clone(n.reads)})
+	s.paths = append(s.paths, &pathBuilder{path: path, vias: []string{n.via}, tops: []*model.Field{n.top}, reads: maps.Clone(n.reads)})
 	if n.parent != nil {
 		b.needIndex(n.table, n.link.childCols, n)
 	}
@@ -118,6 +124,7 @@ func (b *planBuilder) finish() {
 		s.source.Identity = identityOf(s)
 		for _, p := range s.paths {
 			p.path.ID, p.path.Via, p.path.Reads = id, strings.Join(p.vias, ", "), sorted(p.reads)
+			b.patch(p)
 			id++
 			s.source.Paths = append(s.source.Paths, p.path)
 		}

@@ -15,8 +15,9 @@ type typedColumn struct {
 }
 
 // typedColumns are the columns that the type's indexes are over, each once, in
-// the order of the indexes. The key needs none.
-func (g *generator) typedColumns(root *node) []typedColumn {
+// the order of the indexes. The key needs none. With a field, they are those
+// alone whose path begins with it.
+func (g *generator) typedColumns(root *node, under *model.Field) []typedColumn {
 	var columns []typedColumn
 	seen := map[string]bool{}
 	taken := append(slices.Clone(systemColumns), reservedColumns...)
@@ -27,18 +28,24 @@ func (g *generator) typedColumns(root *node) []typedColumn {
 				continue
 			}
 			seen[path.String()] = true
-			end := g.pathValue(root, path.Path)
-			c := typedColumn{sql: end.sql, IndexColumn: IndexColumn{
-				Path: path.String(), Column: freeColumn(g.columnName(path), taken), SQL: castSQL(end.typ), Base: end.typ.Base,
-			}}
-			if c.SQL == "text" {
-				c.Base = "text"
+			name := freeColumn(g.columnName(path), taken)
+			taken = append(taken, name)
+			if under == nil || path.Path[0] == under {
+				columns = append(columns, g.typedColumn(root, path, name))
 			}
-			taken = append(taken, c.Column)
-			columns = append(columns, c)
 		}
 	}
 	return columns
+}
+
+// typedColumn is the column of that name for a path from the root's row.
+func (g *generator) typedColumn(root *node, path model.IndexPath, name string) typedColumn {
+	end := g.pathValue(root, path.Path)
+	c := typedColumn{sql: end.sql, IndexColumn: IndexColumn{Path: path.String(), Column: name, SQL: castSQL(end.typ), Base: end.typ.Base}}
+	if c.SQL == "text" {
+		c.Base = "text"
+	}
+	return c
 }
 
 // systemColumns are names that Postgres keeps for itself in every table.

@@ -68,7 +68,7 @@ func predicate(t *model.Type, sql string) catalog.Expr {
 // assemble builds the plan of a model without errors.
 func (k *compiler) assemble() *Plan {
 	k.plan = &Plan{Model: k.model}
-	b := &planBuilder{compiler: k, sources: map[catalog.Name]*sourceBuilder{}, missing: map[string]bool{}}
+	b := &planBuilder{compiler: k, sources: map[catalog.Name]*sourceBuilder{}, missing: map[string]bool{}, patches: map[*model.Field]string{}}
 	for _, t := range k.model.Types {
 		if t.Stored {
 			b.readModel(k.objects[t])

@@ -12,6 +12,7 @@ func (p *Plan) Explain() string {
 	var b strings.Builder
 	for _, rm := range p.ReadModels {
 		rm.explain(&b)
+		p.explainPatches(&b, rm)
 	}
 	for _, s := range p.Sources {
 		s.explain(&b)
@@ -46,6 +47,19 @@ func (rm *ReadModel) explain(b *strings.Builder) {
 	section(b, rm.Name+": table", strings.Join(statements, "\n"))
 }
 
+// explainPatches writes each patch of a read model once: paths share them.
+func (p *Plan) explainPatches(b *strings.Builder, rm *ReadModel) {
+	seen := map[string]bool{}
+	for _, s := range p.Sources {
+		for _, path := range s.Paths {
+			if path.Model == rm && path.Field != "" && !seen[path.Field] {
+				seen[path.Field] = true
+				section(b, rm.Name+": patch of "+path.Field, path.Patch+";")
+			}
+		}
+	}
+}
+
 // ExplainStatements writes the statements of a read model that Explain leaves
 // out: those that differ between models by names alone.
 func (rm *ReadModel) ExplainStatements() string {
@@ -62,15 +76,22 @@ func (rm *ReadModel) ExplainStatements() string {
 func (s *Source) explain(b *strings.Builder) {
 	section(b, "source "+s.Table.Name.String(), fmt.Sprintf("--   reads     %s\n--   old value %s", strings.Join(s.Reads, ", "), orNone(s.Identity)))
 	for _, p := range s.Paths {
-		heading := fmt.Sprintf("%s -> %s by (%s): %s", s.Table.Name, p.Model.Name, strings.Join(p.Start, ", "), p.Via)
-		text := "--   matters: " + strings.Join(p.Reads, ", ")
-		if p.Direct {
-			text += "\n--   the value is the key"
-		} else {
-			text += "\n" + p.SQL + ";"
-		}
-		section(b, heading, text)
+		section(b, p.Name, p.explain())
 	}
+}
+
+func (p *Path) explain() string {
+	lines := []string{"--   matters: " + strings.Join(p.Reads, ", ")}
+	if !strings.HasSuffix(p.Name, " "+p.Via) {
+		lines = append([]string{"--   leads to: " + p.Via}, lines...)
+	}
+	if p.Field != "" {
+		lines = append(lines, "--   alters "+p.Field+" alone")
+	}
+	if p.Direct {
+		return strings.Join(append(lines, "--   the value is the key"), "\n")
+	}
+	return strings.Join(append(lines, p.SQL+";"), "\n")
 }
 
 func orNone(names []string) string {

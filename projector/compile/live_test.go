@@ -112,10 +112,16 @@ func (l *live) differences(rm *ReadModel, keys []string) map[string]difference {
 // apply runs Apply and returns the operation for each key written.
 func (l *live) apply(rm *ReadModel, keys []string) map[string]string {
 	l.t.Helper()
+	return l.write(rm.Apply, keys)
+}
+
+// write runs Apply or a Patch.
+func (l *live) write(sql string, keys []string) map[string]string {
+	l.t.Helper()
 	l.lsn++
-	rows, err := l.conn.Query(context.Background(), rm.Apply, keys, l.lsn.String(), time.Now())
+	rows, err := l.conn.Query(context.Background(), sql, keys, l.lsn.String(), time.Now())
 	if err != nil {
-		l.t.Fatalf("%v\n%s", err, rm.Apply)
+		l.t.Fatalf("%v\n%s", err, sql)
 	}
 	out := map[string]string{}
 	var op rune
@@ -124,7 +130,7 @@ func (l *live) apply(rm *ReadModel, keys []string) map[string]string {
 		out[key] = string(op)
 		return nil
 	}); err != nil {
-		l.t.Fatalf("%v\n%s", err, rm.Apply)
+		l.t.Fatalf("%v\n%s", err, sql)
 	}
 	return out
 }
@@ -201,6 +207,16 @@ func (l *live) affected(before, after map[*Source]map[string]row) map[*ReadModel
 	for _, rm := range l.plan.ReadModels {
 		out[rm] = map[string]bool{}
 	}
+	for p, starts := range l.starts(before, after) {
+		l.follow(p, starts, out[p.Model])
+	}
+	return out
+}
+
+// starts are the values that the paths begin with for every row that changed
+// between two snapshots.
+func (l *live) starts(before, after map[*Source]map[string]row) map[*Path]map[string][]string {
+	out := map[*Path]map[string][]string{}
 	for _, s := range l.plan.Sources {
 		for _, p := range s.Paths {
 			starts := map[string][]string{}
@@ -226,7 +242,7 @@ func (l *live) affected(before, after map[*Source]map[string]row) map[*ReadModel
 					add(now)
 				}
 			}
-			l.follow(p, starts, out[p.Model])
+			out[p] = starts
 		}
 	}
 	return out
@@ -249,14 +265,7 @@ func (l *live) follow(p *Path, starts map[string][]string, into map[string]bool)
 	if len(starts) == 0 {
 		return
 	}
-	args := make([]any, len(p.Start))
-	for i := range args {
-		var values []string
-		for _, k := range slices.Sorted(maps.Keys(starts)) {
-			values = append(values, starts[k][i])
-		}
-		args[i] = values
-	}
+	args := arrays(p, starts)
 	if p.Direct {
 		for _, key := range args[0].([]string) {
 			into[key] = true
@@ -266,6 +275,19 @@ func (l *live) follow(p *Path, starts map[string][]string, into map[string]bool)
 	for _, key := range l.strings(p.SQL, args...) {
 		into[key] = true
 	}
+}
+
+// arrays are the values as the arguments of the path's queries.
+func arrays(p *Path, starts map[string][]string) []any {
+	args := make([]any, len(p.Start))
+	for i := range args {
+		var values []string
+		for _, k := range slices.Sorted(maps.Keys(starts)) {
+			values = append(values, starts[k][i])
+		}
+		args[i] = values
+	}
+	return args
 }
 
 // step runs a change of the source, brings the documents up to date, and holds

@@ -20,6 +20,7 @@ type node struct {
 	field  *model.Field // the relation; nil at the root
 	parent *node        // nil at the root
 	link   *link        // to the parent
+	top    *model.Field // the document's own field that leads here; nil at the root
 	reads  map[string]bool
 
 	// stands is the node whose foreign key tells all that is read of this one:
@@ -91,12 +92,12 @@ func (g *generator) open(n *node, f *model.Field, name string, needs []string) *
 	g.aliases++
 	child := &node{
 		table: r.target.table, object: r.target, alias: fmt.Sprintf("r%d", number), via: n.via + "." + name,
-		field: f, parent: n, link: r.first, reads: map[string]bool{},
+		field: f, parent: n, link: r.first, top: topField(n, name), reads: map[string]bool{},
 	}
 	if r.join != nil {
 		join := &node{
 			table: r.join, alias: fmt.Sprintf("j%d", number), via: child.via + " (" + r.join.Name.Name + ")",
-			field: f, parent: n, link: r.first, reads: map[string]bool{},
+			field: f, parent: n, link: r.first, top: child.top, reads: map[string]bool{},
 		}
 		g.nodes = append(g.nodes, join)
 		child.parent, child.link = join, r.second
@@ -110,6 +111,15 @@ func (g *generator) open(n *node, f *model.Field, name string, needs []string) *
 	}
 	g.nodes = append(g.nodes, child)
 	return child
+}
+
+// topField is the document's own field that leads to what is opened below n
+// for the field called name.
+func topField(n *node, name string) *model.Field {
+	if n.parent == nil {
+		return n.object.typ.Field(name)
+	}
+	return n.top
 }
 
 // covers says whether the parent's foreign key tells all that is needed of the

@@ -13,9 +13,11 @@ import (
 // has just left one was in the document before.
 func (b *planBuilder) path(rm *ReadModel, n *node) *Path {
 	if n.parent == nil {
-		return &Path{Model: rm, Start: []string{rm.Key.Column}, Direct: true}
+		start := []string{rm.Key.Column}
+		return &Path{Name: pathName(n, start), Model: rm, Start: start, Direct: true}
 	}
 	p := &Path{Model: rm, Start: slices.Clone(n.link.childCols)}
+	p.Name = pathName(n, p.Start)
 	c := &climb{planBuilder: b, origin: n}
 	for i, name := range p.Start {
 		c.values = append(c.values, climbValue{param: i + 1, column: n.table.Column(name)})
@@ -25,8 +27,15 @@ func (b *planBuilder) path(rm *ReadModel, n *node) *Path {
 		p.Direct = true
 		return p
 	}
-	p.SQL = c.sql(key)
+	p.SQL, p.Probe = c.sql(key)
 	return p
+}
+
+// pathName is unique without its first part already: how the file leads to a
+// table says which links the path is made of, so no two paths have a way in
+// common. A path that serves several is named after the first.
+func pathName(n *node, start []string) string {
+	return fmt.Sprintf("%s(%s) -> %s", n.table.Name, strings.Join(start, ", "), n.via)
 }
 
 // climb goes up from a node to the root.
@@ -132,10 +141,11 @@ func (c *climb) ref(v climbValue) string {
 	return fmt.Sprintf("v.c%d", v.param)
 }
 
-// sql is the whole query.
-func (c *climb) sql(key climbValue) string {
+// sql is the whole query, and the same for no more than so many rows. The
+// latter can stop at once where it is not to tell keys apart.
+func (c *climb) sql(key climbValue) (all, probe string) {
 	expr := c.ref(key)
-	lines := []string{"SELECT DISTINCT " + expr + "::text AS key"}
+	lines := []string{expr + "::text AS key"}
 	if c.unnests {
 		lines = append(lines, "FROM "+c.parameters())
 	}
@@ -144,7 +154,9 @@ func (c *climb) sql(key climbValue) string {
 	if key.param > 0 || !notNull(key.column) {
 		conds = append(conds, expr+" IS NOT NULL")
 	}
-	return strings.Join(lines, "\n") + where(conds...)
+	query := strings.Join(lines, "\n") + where(conds...)
+	limit := param(len(c.origin.link.childCols) + 1)
+	return "SELECT DISTINCT " + query, "SELECT " + query + "\nLIMIT " + limit + "::bigint"
 }
 
 // parameters takes the parameters apart, in step.

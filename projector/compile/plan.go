@@ -129,7 +129,11 @@ type Source struct {
 type Path struct {
 	ID    int // unique within the Plan
 	Model *ReadModel
-	Via   string // "Post", "Post.comments", "Post.comments.author": for people
+	// Name is unique within the Plan, and stays the same as long as the model
+	// does: "public.tb_user(id) -> Post.author". What is kept of a path beyond
+	// one run of the process is kept under this name.
+	Name string
+	Via  string // "Post", "Post.comments", "Post.comments.author": for people
 	// Start are the columns of the changed row whose old and new values, both,
 	// begin the path. A NULL in any of them leads nowhere.
 	Start []string
@@ -139,6 +143,22 @@ type Path struct {
 	// values lead to: one text[] parameter for each column of Start, the arrays
 	// in step.
 	SQL string
+	// Probe is SQL without DISTINCT, and bounded: its last parameter, after
+	// those of SQL, is a bigint, and it yields no more rows than that, a key
+	// possibly several times. Where it yields fewer, it has yielded every key.
+	Probe string
+	// Field is the one field of the document, an embedded object, that a change
+	// can alter by this path: all that leads from the document to the changed
+	// row begins with it. Empty for a direct path, and where the change can
+	// alter more than one field, or one that is a list or an aggregate.
+	Field string
+	// Patch brings Field up to date, and the index columns under it, in the
+	// stored documents of the keys in $1 text[], stamped with $2 pg_lsn and $3
+	// timestamptz: it yields (op "char", key text) as Apply does, always 'u',
+	// for every key whose row changed. The rest of the document is left as it
+	// is stored; keys without a stored document, and those that the definition
+	// does not yield, yield nothing. Empty without a Field.
+	Patch string
 	// Reads are the columns of the changed row that matter, sorted: an update
 	// that changes none of them, where the old row is at hand to tell,
 	// affects nothing by this path. A generated column among them is not in

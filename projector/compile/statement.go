@@ -90,21 +90,27 @@ func (d *definition) sameKey(other string) string {
 // Equal jsonb is the same bytes but for numbers: 1.0 equals 1.00. Numbers in a
 // document come from integers, counts and floats, which have one text each,
 // or from JSON columns: only these need the slower comparison as text.
-func (d *definition) dataDiffers() string {
+func (d *definition) dataDiffers() string { return d.jsonDiffers(`s."data"`, `d."data"`) }
+
+func (d *definition) jsonDiffers(stored, defined string) string {
 	if d.exact {
-		return `s."data"::text IS DISTINCT FROM d."data"::text`
+		return stored + "::text IS DISTINCT FROM " + defined + "::text"
 	}
-	return `s."data" IS DISTINCT FROM d."data"`
+	return stored + " IS DISTINCT FROM " + defined
 }
 
 // differs are the ways in which a stored row, as s, differs from its
 // definition, as d.
 func (d *definition) differs() string {
-	ways := []string{d.dataDiffers()}
+	return strings.Join(append([]string{d.dataDiffers()}, d.columnsDiffer()...), "\n   OR ")
+}
+
+func (d *definition) columnsDiffer() []string {
+	var ways []string
 	for _, c := range d.columns {
 		ways = append(ways, "s."+ident(c.Column)+" IS DISTINCT FROM d."+ident(c.Column)+collate(c.Base))
 	}
-	return strings.Join(ways, "\n   OR ")
+	return ways
 }
 
 // apply looks each stored row up by its key, and removes by NOT IN rather than

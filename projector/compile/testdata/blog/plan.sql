@@ -118,6 +118,37 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_post_author_id_created_at_id_idx" ON
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_post_published_id_idx" ON "public"."tv_post" ("published", "id");
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_post_created_at_id_idx" ON "public"."tv_post" ("created_at", "id");
 
+-- Post: patch of author
+WITH docs AS MATERIALIZED (
+  SELECT
+    r0."id" AS "id",
+    jsonb_build_object(
+      'author', (
+        SELECT jsonb_build_object(
+          'id', r1."id",
+          'username', r1."username",
+          'fullName', r1."full_name"
+        )
+        FROM "public"."tb_user" r1
+        WHERE r1."id" = r0."author_id"
+      )
+    ) AS "data",
+    r0."author_id" AS "author_id"
+  FROM "public"."tb_post" r0
+  WHERE r0."id" = ANY($1::text[]::uuid[])
+)
+UPDATE "public"."tv_post" s
+SET
+  "data" = s."data" || d."data",
+  "author_id" = d."author_id",
+  "freshet_lsn" = $2::pg_lsn,
+  "freshet_time" = $3::timestamptz
+FROM docs d
+WHERE s."id" = d."id"
+  AND ((s."data" -> 'author') IS DISTINCT FROM (d."data" -> 'author')
+    OR s."author_id" IS DISTINCT FROM d."author_id")
+RETURNING 'u'::"char" AS op, s."id"::text AS key;
+
 -- Comment: public.tv_comment from public.tb_comment by id (uuid)
 
 -- Comment: documents
@@ -151,21 +182,49 @@ CREATE TABLE IF NOT EXISTS "public"."tv_comment" (
 ) WITH (fillfactor = 80);
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_comment_created_at_id_idx" ON "public"."tv_comment" ("created_at", "id");
 
+-- Comment: patch of author
+WITH docs AS MATERIALIZED (
+  SELECT
+    r0."id" AS "id",
+    jsonb_build_object(
+      'author', (
+        SELECT jsonb_build_object(
+          'id', r1."id",
+          'username', r1."username"
+        )
+        FROM "public"."tb_user" r1
+        WHERE r1."id" = r0."author_id"
+      )
+    ) AS "data"
+  FROM "public"."tb_comment" r0
+  WHERE r0."id" = ANY($1::text[]::uuid[])
+)
+UPDATE "public"."tv_comment" s
+SET
+  "data" = s."data" || d."data",
+  "freshet_lsn" = $2::pg_lsn,
+  "freshet_time" = $3::timestamptz
+FROM docs d
+WHERE s."id" = d."id"
+  AND ((s."data" -> 'author') IS DISTINCT FROM (d."data" -> 'author'))
+RETURNING 'u'::"char" AS op, s."id"::text AS key;
+
 -- source public.tb_comment
 --   reads     author_id, content, created_at, id, post_id
 --   old value id, post_id
 
--- public.tb_comment -> User by (post_id): User.posts.commentCount
+-- public.tb_comment(post_id) -> User.posts.commentCount
 --   matters: post_id
 SELECT DISTINCT t1."author_id"::text AS key
 FROM "public"."tb_post" t1
 WHERE t1."id" = ANY($1::text[]::uuid[]);
 
--- public.tb_comment -> Post by (post_id): Post.comments, Post.commentCount
+-- public.tb_comment(post_id) -> Post.comments
+--   leads to: Post.comments, Post.commentCount
 --   matters: author_id, content, created_at, id, post_id
 --   the value is the key
 
--- public.tb_comment -> Comment by (id): Comment
+-- public.tb_comment(id) -> Comment
 --   matters: author_id, content, created_at, id, post_id
 --   the value is the key
 
@@ -173,11 +232,12 @@ WHERE t1."id" = ANY($1::text[]::uuid[]);
 --   reads     author_id, content, created_at, id, published, title
 --   old value author_id, id
 
--- public.tb_post -> User by (author_id): User.posts, User.postCount
+-- public.tb_post(author_id) -> User.posts
+--   leads to: User.posts, User.postCount
 --   matters: author_id, created_at, id, title
 --   the value is the key
 
--- public.tb_post -> Post by (id): Post
+-- public.tb_post(id) -> Post
 --   matters: author_id, content, created_at, id, published, title
 --   the value is the key
 
@@ -185,24 +245,26 @@ WHERE t1."id" = ANY($1::text[]::uuid[]);
 --   reads     created_at, full_name, id, username
 --   old value id
 
--- public.tb_user -> User by (id): User
+-- public.tb_user(id) -> User
 --   matters: created_at, full_name, id, username
 --   the value is the key
 
--- public.tb_user -> Post by (id): Post.author
+-- public.tb_user(id) -> Post.author
 --   matters: full_name, id, username
+--   alters author alone
 SELECT DISTINCT t1."id"::text AS key
 FROM "public"."tb_post" t1
 WHERE t1."author_id" = ANY($1::text[]::uuid[]);
 
--- public.tb_user -> Post by (id): Post.comments.author
+-- public.tb_user(id) -> Post.comments.author
 --   matters: id, username
 SELECT DISTINCT t1."post_id"::text AS key
 FROM "public"."tb_comment" t1
 WHERE t1."author_id" = ANY($1::text[]::uuid[]);
 
--- public.tb_user -> Comment by (id): Comment.author
+-- public.tb_user(id) -> Comment.author
 --   matters: id, username
+--   alters author alone
 SELECT DISTINCT t1."id"::text AS key
 FROM "public"."tb_comment" t1
 WHERE t1."author_id" = ANY($1::text[]::uuid[]);

@@ -339,6 +339,140 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_person_last_name_id_idx" ON "public"
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_person_open_count_id_idx" ON "public"."tv_person" ("open_count", "id");
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_person_assigned_mean_id_idx" ON "public"."tv_person" ("assigned_mean", "id");
 
+-- Person: patch of company
+WITH docs AS MATERIALIZED (
+  SELECT
+    r0."id" AS "id",
+    jsonb_build_object(
+      'company', (
+        SELECT jsonb_build_object(
+          'id', r1."id",
+          'name', r1."name"
+        )
+        FROM "public"."tb_company" r1
+        WHERE r1."pk_company" = r0."fk_company"
+      )
+    ) AS "data",
+    (
+      SELECT r2."id"
+      FROM "public"."tb_company" r2
+      WHERE r2."pk_company" = r0."fk_company"
+    ) AS "company_id"
+  FROM (
+    SELECT *
+    FROM "public"."tb_person"
+    WHERE (deleted_at IS NULL)
+  ) r0
+  WHERE r0."id" = ANY($1::text[]::uuid[])
+)
+UPDATE "public"."tv_person" s
+SET
+  "data" = s."data" || d."data",
+  "company_id" = d."company_id",
+  "freshet_lsn" = $2::pg_lsn,
+  "freshet_time" = $3::timestamptz
+FROM docs d
+WHERE s."id" = d."id"
+  AND ((s."data" -> 'company') IS DISTINCT FROM (d."data" -> 'company')
+    OR s."company_id" IS DISTINCT FROM d."company_id")
+RETURNING 'u'::"char" AS op, s."id"::text AS key;
+
+-- Person: patch of manager
+WITH docs AS MATERIALIZED (
+  SELECT
+    r0."id" AS "id",
+    jsonb_build_object(
+      'manager', (
+        SELECT jsonb_build_object(
+          'id', r1."id",
+          'fullName', r1."fullName",
+          'company', (
+            SELECT jsonb_build_object(
+              'id', r2."id",
+              'name', r2."name"
+            )
+            FROM "public"."tb_company" r2
+            WHERE r2."pk_company" = r1."fk_company"
+          )
+        )
+        FROM (
+          SELECT *, (first_name || coalesce(' ' || last_name, '')) AS "fullName"
+          FROM "public"."tb_person"
+          WHERE (deleted_at IS NULL)
+        ) r1
+        WHERE r1."pk_person" = r0."fk_manager"
+      )
+    ) AS "data",
+    (
+      SELECT (
+        SELECT r4."name"
+        FROM "public"."tb_company" r4
+        WHERE r4."pk_company" = r3."fk_company"
+      )
+      FROM (
+        SELECT *
+        FROM "public"."tb_person"
+        WHERE (deleted_at IS NULL)
+      ) r3
+      WHERE r3."pk_person" = r0."fk_manager"
+    ) AS "manager_company_name"
+  FROM (
+    SELECT *
+    FROM "public"."tb_person"
+    WHERE (deleted_at IS NULL)
+  ) r0
+  WHERE r0."id" = ANY($1::text[]::uuid[])
+)
+UPDATE "public"."tv_person" s
+SET
+  "data" = s."data" || d."data",
+  "manager_company_name" = d."manager_company_name",
+  "freshet_lsn" = $2::pg_lsn,
+  "freshet_time" = $3::timestamptz
+FROM docs d
+WHERE s."id" = d."id"
+  AND ((s."data" -> 'manager') IS DISTINCT FROM (d."data" -> 'manager')
+    OR s."manager_company_name" IS DISTINCT FROM d."manager_company_name" COLLATE "default")
+RETURNING 'u'::"char" AS op, s."id"::text AS key;
+
+-- Person: patch of profile
+WITH docs AS MATERIALIZED (
+  SELECT
+    r0."id" AS "id",
+    jsonb_build_object(
+      'profile', (
+        SELECT jsonb_build_object(
+          'id', r1."id",
+          'bio', r1."bio"
+        )
+        FROM "public"."tb_profile" r1
+        WHERE r1."person" = r0."pk_person"
+      )
+    ) AS "data",
+    (
+      SELECT r2."id"
+      FROM "public"."tb_profile" r2
+      WHERE r2."person" = r0."pk_person"
+    ) AS "profile_id"
+  FROM (
+    SELECT *
+    FROM "public"."tb_person"
+    WHERE (deleted_at IS NULL)
+  ) r0
+  WHERE r0."id" = ANY($1::text[]::uuid[])
+)
+UPDATE "public"."tv_person" s
+SET
+  "data" = s."data" || d."data",
+  "profile_id" = d."profile_id",
+  "freshet_lsn" = $2::pg_lsn,
+  "freshet_time" = $3::timestamptz
+FROM docs d
+WHERE s."id" = d."id"
+  AND ((s."data" -> 'profile') IS DISTINCT FROM (d."data" -> 'profile')
+    OR s."profile_id" IS DISTINCT FROM d."profile_id")
+RETURNING 'u'::"char" AS op, s."id"::text AS key;
+
 -- Profile: public.tv_profile from public.tb_profile by id (uuid)
 
 -- Profile: documents
@@ -370,6 +504,37 @@ CREATE TABLE IF NOT EXISTS "public"."tv_profile" (
   "freshet_lsn" pg_lsn NOT NULL,
   "freshet_time" timestamptz NOT NULL
 ) WITH (fillfactor = 80);
+
+-- Profile: patch of person
+WITH docs AS MATERIALIZED (
+  SELECT
+    r0."id" AS "id",
+    jsonb_build_object(
+      'person', (
+        SELECT jsonb_build_object(
+          'id', r1."id",
+          'fullName', r1."fullName"
+        )
+        FROM (
+          SELECT *, (first_name || coalesce(' ' || last_name, '')) AS "fullName"
+          FROM "public"."tb_person"
+          WHERE (deleted_at IS NULL)
+        ) r1
+        WHERE r1."pk_person" = r0."person"
+      )
+    ) AS "data"
+  FROM "public"."tb_profile" r0
+  WHERE r0."id" = ANY($1::text[]::uuid[])
+)
+UPDATE "public"."tv_profile" s
+SET
+  "data" = s."data" || d."data",
+  "freshet_lsn" = $2::pg_lsn,
+  "freshet_time" = $3::timestamptz
+FROM docs d
+WHERE s."id" = d."id"
+  AND ((s."data" -> 'person') IS DISTINCT FROM (d."data" -> 'person'))
+RETURNING 'u'::"char" AS op, s."id"::text AS key;
 
 -- Ticket: public.tv_ticket from public.tb_ticket by id (bigint)
 
@@ -502,6 +667,98 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_ticket_priority_id_idx" ON "public".
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_ticket_hours_id_idx" ON "public"."tv_ticket" ("hours", "id");
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_ticket_created_at_id_idx" ON "public"."tv_ticket" ("created_at", "id");
 
+-- Ticket: patch of reporter
+WITH docs AS MATERIALIZED (
+  SELECT
+    r0."id" AS "id",
+    jsonb_build_object(
+      'reporter', (
+        SELECT jsonb_build_object(
+          'id', r1."id",
+          'fullName', r1."fullName",
+          'company', (
+            SELECT jsonb_build_object(
+              'id', r2."id",
+              'name', r2."name"
+            )
+            FROM "public"."tb_company" r2
+            WHERE r2."pk_company" = r1."fk_company"
+          )
+        )
+        FROM (
+          SELECT *, (first_name || coalesce(' ' || last_name, '')) AS "fullName"
+          FROM "public"."tb_person"
+          WHERE (deleted_at IS NULL)
+        ) r1
+        WHERE r1."pk_person" = r0."reporter"
+      )
+    ) AS "data",
+    (
+      SELECT r3."id"
+      FROM (
+        SELECT *
+        FROM "public"."tb_person"
+        WHERE (deleted_at IS NULL)
+      ) r3
+      WHERE r3."pk_person" = r0."reporter"
+    ) AS "reporter_id"
+  FROM "public"."tb_ticket" r0
+  WHERE r0."id" = ANY($1::text[]::bigint[])
+)
+UPDATE "public"."tv_ticket" s
+SET
+  "data" = s."data" || d."data",
+  "reporter_id" = d."reporter_id",
+  "freshet_lsn" = $2::pg_lsn,
+  "freshet_time" = $3::timestamptz
+FROM docs d
+WHERE s."id" = d."id"
+  AND ((s."data" -> 'reporter') IS DISTINCT FROM (d."data" -> 'reporter')
+    OR s."reporter_id" IS DISTINCT FROM d."reporter_id")
+RETURNING 'u'::"char" AS op, s."id"::text AS key;
+
+-- Ticket: patch of assignee
+WITH docs AS MATERIALIZED (
+  SELECT
+    r0."id" AS "id",
+    jsonb_build_object(
+      'assignee', (
+        SELECT jsonb_build_object(
+          'id', r1."id",
+          'fullName', r1."fullName"
+        )
+        FROM (
+          SELECT *, (first_name || coalesce(' ' || last_name, '')) AS "fullName"
+          FROM "public"."tb_person"
+          WHERE (deleted_at IS NULL)
+        ) r1
+        WHERE r1."pk_person" = r0."assignee"
+      )
+    ) AS "data",
+    (
+      SELECT r2."fullName"
+      FROM (
+        SELECT *, (first_name || coalesce(' ' || last_name, '')) AS "fullName"
+        FROM "public"."tb_person"
+        WHERE (deleted_at IS NULL)
+      ) r2
+      WHERE r2."pk_person" = r0."assignee"
+    ) AS "assignee_full_name"
+  FROM "public"."tb_ticket" r0
+  WHERE r0."id" = ANY($1::text[]::bigint[])
+)
+UPDATE "public"."tv_ticket" s
+SET
+  "data" = s."data" || d."data",
+  "assignee_full_name" = d."assignee_full_name",
+  "freshet_lsn" = $2::pg_lsn,
+  "freshet_time" = $3::timestamptz
+FROM docs d
+WHERE s."id" = d."id"
+  AND ((s."data" -> 'assignee') IS DISTINCT FROM (d."data" -> 'assignee')
+    OR s."assignee_full_name" IS DISTINCT FROM d."assignee_full_name" COLLATE "default")
+RETURNING 'u'::"char" AS op, s."id"::text AS key;
+
 -- Tag: public.tv_tag from public.tb_tag by code (character varying(20))
 
 -- Tag: documents
@@ -607,6 +864,37 @@ CREATE TABLE IF NOT EXISTS "public"."tv_order" (
   "freshet_time" timestamptz NOT NULL
 ) WITH (fillfactor = 80);
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_order_region_number_id_idx" ON "public"."tv_order" ("region", "number", "id");
+
+-- Order: patch of customer
+WITH docs AS MATERIALIZED (
+  SELECT
+    r0."id" AS "id",
+    jsonb_build_object(
+      'customer', (
+        SELECT jsonb_build_object(
+          'id', r1."id",
+          'fullName', r1."fullName"
+        )
+        FROM (
+          SELECT *, (first_name || coalesce(' ' || last_name, '')) AS "fullName"
+          FROM "public"."tb_person"
+          WHERE (deleted_at IS NULL)
+        ) r1
+        WHERE r1."pk_person" = r0."customer"
+      )
+    ) AS "data"
+  FROM "public"."tb_order" r0
+  WHERE r0."id" = ANY($1::text[]::uuid[])
+)
+UPDATE "public"."tv_order" s
+SET
+  "data" = s."data" || d."data",
+  "freshet_lsn" = $2::pg_lsn,
+  "freshet_time" = $3::timestamptz
+FROM docs d
+WHERE s."id" = d."id"
+  AND ((s."data" -> 'customer') IS DISTINCT FROM (d."data" -> 'customer'))
+RETURNING 'u'::"char" AS op, s."id"::text AS key;
 
 -- Product: public.tv_product from public.tb_product by id (integer)
 
@@ -795,7 +1083,7 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_sample_data__code_idx" ON "app"."tv_
 --   reads     Weird "name, a_bytea, a_float8, a_int4, a_int8, a_jsonb, a_mood, a_numeric, a_text, a_timestamptz, a_uuid, c_bool, c_bytea, c_char, c_date, c_float4, c_float8, c_generated, c_inet, c_int2, c_int4, c_int8, c_interval, c_json, c_jsonb, c_mood, c_mood_text, c_numeric, c_price, c_range, c_text, c_time, c_timestamp, c_timestamptz, c_timetz, c_uuid, c_varchar, code, select
 --   old value code
 
--- app.tb_sample -> Sample by (code): Sample
+-- app.tb_sample(code) -> Sample
 --   matters: Weird "name, a_bytea, a_float8, a_int4, a_int8, a_jsonb, a_mood, a_numeric, a_text, a_timestamptz, a_uuid, c_bool, c_bytea, c_char, c_date, c_float4, c_float8, c_generated, c_inet, c_int2, c_int4, c_int8, c_interval, c_json, c_jsonb, c_mood, c_mood_text, c_numeric, c_price, c_range, c_text, c_time, c_timestamp, c_timestamptz, c_timetz, c_uuid, c_varchar, code, select
 --   the value is the key
 
@@ -803,25 +1091,28 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_sample_data__code_idx" ON "app"."tv_
 --   reads     id, mood, name, pk_company
 --   old value id
 
--- public.tb_company -> Company by (id): Company
+-- public.tb_company(id) -> Company
 --   matters: id, mood, name, pk_company
 --   the value is the key
 
--- public.tb_company -> Person by (pk_company): Person.company
+-- public.tb_company(pk_company) -> Person.company
 --   matters: id, name, pk_company
+--   alters company alone
 SELECT DISTINCT t1."id"::text AS key
 FROM "public"."tb_person" t1
 WHERE t1."fk_company" = ANY($1::text[]::integer[]);
 
--- public.tb_company -> Person by (pk_company): Person.manager.company
+-- public.tb_company(pk_company) -> Person.manager.company
 --   matters: id, name, pk_company
+--   alters manager alone
 SELECT DISTINCT t2."id"::text AS key
 FROM "public"."tb_person" t1
 JOIN "public"."tb_person" t2 ON t2."fk_manager" = t1."pk_person"
 WHERE t1."fk_company" = ANY($1::text[]::integer[]);
 
--- public.tb_company -> Ticket by (pk_company): Ticket.reporter.company
+-- public.tb_company(pk_company) -> Ticket.reporter.company
 --   matters: id, name, pk_company
+--   alters reporter alone
 SELECT DISTINCT t2."id"::text AS key
 FROM "public"."tb_person" t1
 JOIN "public"."tb_ticket" t2 ON t2."reporter" = t1."pk_person"
@@ -831,7 +1122,7 @@ WHERE t1."fk_company" = ANY($1::text[]::integer[]);
 --   reads     mentor, pupil
 --   old value mentor, pupil
 
--- public.tb_mentor -> Person by (mentor): Person.pupils (tb_mentor)
+-- public.tb_mentor(mentor) -> Person.pupils (tb_mentor)
 --   matters: mentor, pupil
 SELECT DISTINCT t1."id"::text AS key
 FROM "public"."tb_person" t1
@@ -841,17 +1132,17 @@ WHERE t1."pk_person" = ANY($1::text[]::bigint[]);
 --   reads     customer, id, number, region
 --   old value customer, id
 
--- public.tb_order -> Person by (customer): Person.orders
+-- public.tb_order(customer) -> Person.orders
 --   matters: customer, id, number, region
 SELECT DISTINCT t1."id"::text AS key
 FROM "public"."tb_person" t1
 WHERE t1."pk_person" = ANY($1::text[]::bigint[]);
 
--- public.tb_order -> Order by (id): Order
+-- public.tb_order(id) -> Order
 --   matters: customer, id, number, region
 --   the value is the key
 
--- public.tb_order -> Product by (region, number): Product.lines.order
+-- public.tb_order(region, number) -> Product.lines.order
 --   matters: customer, id, number, region
 SELECT DISTINCT t1."product_id"::text AS key
 FROM unnest($1::text[], $2::text[]::integer[]) AS v(c1, c2)
@@ -862,20 +1153,21 @@ WHERE t1."product_id" IS NOT NULL;
 --   reads     line, order_number, order_region, product_id, quantity
 --   old value line, order_number, order_region, product_id
 
--- public.tb_order_line -> Person by (order_region, order_number): Person.orders.lines
+-- public.tb_order_line(order_region, order_number) -> Person.orders.lines
 --   matters: line, order_number, order_region, product_id, quantity
 SELECT DISTINCT t2."id"::text AS key
 FROM unnest($1::text[], $2::text[]::integer[]) AS v(c1, c2)
 JOIN "public"."tb_order" t1 ON t1."region" = v.c1 AND t1."number" = v.c2
 JOIN "public"."tb_person" t2 ON t2."pk_person" = t1."customer";
 
--- public.tb_order_line -> Order by (order_region, order_number): Order.lines, Order.quantity
+-- public.tb_order_line(order_region, order_number) -> Order.lines
+--   leads to: Order.lines, Order.quantity
 --   matters: line, order_number, order_region, product_id, quantity
 SELECT DISTINCT t1."id"::text AS key
 FROM unnest($1::text[], $2::text[]::integer[]) AS v(c1, c2)
 JOIN "public"."tb_order" t1 ON t1."region" = v.c1 AND t1."number" = v.c2;
 
--- public.tb_order_line -> Product by (product_id): Product.lines
+-- public.tb_order_line(product_id) -> Product.lines
 --   matters: line, order_number, order_region, product_id, quantity
 --   the value is the key
 
@@ -883,74 +1175,80 @@ JOIN "public"."tb_order" t1 ON t1."region" = v.c1 AND t1."number" = v.c2;
 --   reads     deleted_at, email, first_name, fk_company, fk_manager, id, last_name, pk_person
 --   old value fk_company, fk_manager, id
 
--- public.tb_person -> Company by (fk_company): Company.people, Company.headcount, Company.everybody
+-- public.tb_person(fk_company) -> Company.people
+--   leads to: Company.people, Company.headcount, Company.everybody
 --   matters: deleted_at, first_name, fk_company, id, last_name
 SELECT DISTINCT t1."id"::text AS key
 FROM "public"."tb_company" t1
 WHERE t1."pk_company" = ANY($1::text[]::integer[]);
 
--- public.tb_person -> Person by (id): Person
+-- public.tb_person(id) -> Person
 --   matters: deleted_at, email, first_name, fk_company, fk_manager, id, last_name, pk_person
 --   the value is the key
 
--- public.tb_person -> Person by (pk_person): Person.manager
+-- public.tb_person(pk_person) -> Person.manager
 --   matters: deleted_at, first_name, fk_company, id, last_name, pk_person
+--   alters manager alone
 SELECT DISTINCT t1."id"::text AS key
 FROM "public"."tb_person" t1
 WHERE t1."fk_manager" = ANY($1::text[]::bigint[]);
 
--- public.tb_person -> Person by (fk_manager): Person.reports
+-- public.tb_person(fk_manager) -> Person.reports
 --   matters: deleted_at, fk_manager, id
 SELECT DISTINCT t1."id"::text AS key
 FROM "public"."tb_person" t1
 WHERE t1."pk_person" = ANY($1::text[]::bigint[]);
 
--- public.tb_person -> Person by (pk_person): Person.reported.assignee
+-- public.tb_person(pk_person) -> Person.reported.assignee
 --   matters: deleted_at, email, id, pk_person
 SELECT DISTINCT t2."id"::text AS key
 FROM "public"."tb_ticket" t1
 JOIN "public"."tb_person" t2 ON t2."pk_person" = t1."reporter"
 WHERE t1."assignee" = ANY($1::text[]::bigint[]);
 
--- public.tb_person -> Person by (pk_person): Person.pupils
+-- public.tb_person(pk_person) -> Person.pupils
 --   matters: deleted_at, first_name, id, last_name, pk_person
 SELECT DISTINCT t2."id"::text AS key
 FROM "public"."tb_mentor" t1
 JOIN "public"."tb_person" t2 ON t2."pk_person" = t1."mentor"
 WHERE t1."pupil" = ANY($1::text[]::bigint[]);
 
--- public.tb_person -> Profile by (pk_person): Profile.person
+-- public.tb_person(pk_person) -> Profile.person
 --   matters: deleted_at, first_name, id, last_name, pk_person
+--   alters person alone
 SELECT DISTINCT t1."id"::text AS key
 FROM "public"."tb_profile" t1
 WHERE t1."person" = ANY($1::text[]::bigint[]);
 
--- public.tb_person -> Ticket by (pk_person): Ticket.reporter
+-- public.tb_person(pk_person) -> Ticket.reporter
 --   matters: deleted_at, first_name, fk_company, id, last_name, pk_person
+--   alters reporter alone
 SELECT DISTINCT t1."id"::text AS key
 FROM "public"."tb_ticket" t1
 WHERE t1."reporter" = ANY($1::text[]::bigint[]);
 
--- public.tb_person -> Ticket by (pk_person): Ticket.assignee
+-- public.tb_person(pk_person) -> Ticket.assignee
 --   matters: deleted_at, first_name, id, last_name, pk_person
+--   alters assignee alone
 SELECT DISTINCT t1."id"::text AS key
 FROM "public"."tb_ticket" t1
 WHERE t1."assignee" = ANY($1::text[]::bigint[]);
 
--- public.tb_person -> Tag by (pk_person): Tag.tickets.reporter
+-- public.tb_person(pk_person) -> Tag.tickets.reporter
 --   matters: deleted_at, email, id, pk_person
 SELECT DISTINCT t2."tag_code"::text AS key
 FROM "public"."tb_ticket" t1
 JOIN "public"."tb_ticket_tag" t2 ON t2."ticket_id" = t1."id"
 WHERE t1."reporter" = ANY($1::text[]::bigint[]);
 
--- public.tb_person -> Order by (pk_person): Order.customer
+-- public.tb_person(pk_person) -> Order.customer
 --   matters: deleted_at, first_name, id, last_name, pk_person
+--   alters customer alone
 SELECT DISTINCT t1."id"::text AS key
 FROM "public"."tb_order" t1
 WHERE t1."customer" = ANY($1::text[]::bigint[]);
 
--- public.tb_person -> Product by (pk_person): Product.lines.order.customer
+-- public.tb_person(pk_person) -> Product.lines.order.customer
 --   matters: deleted_at, email, id, pk_person
 SELECT DISTINCT t2."product_id"::text AS key
 FROM "public"."tb_order" t1
@@ -962,7 +1260,7 @@ WHERE t1."customer" = ANY($1::text[]::bigint[])
 --   reads     id, name, price
 --   old value id
 
--- public.tb_product -> Person by (id): Person.orders.lines.product
+-- public.tb_product(id) -> Person.orders.lines.product
 --   matters: id, name
 SELECT DISTINCT t3."id"::text AS key
 FROM "public"."tb_order_line" t1
@@ -970,14 +1268,14 @@ JOIN "public"."tb_order" t2 ON t2."region" = t1."order_region" AND t2."number" =
 JOIN "public"."tb_person" t3 ON t3."pk_person" = t2."customer"
 WHERE t1."product_id" = ANY($1::text[]::integer[]);
 
--- public.tb_product -> Order by (id): Order.lines.product
+-- public.tb_product(id) -> Order.lines.product
 --   matters: id, name, price
 SELECT DISTINCT t2."id"::text AS key
 FROM "public"."tb_order_line" t1
 JOIN "public"."tb_order" t2 ON t2."region" = t1."order_region" AND t2."number" = t1."order_number"
 WHERE t1."product_id" = ANY($1::text[]::integer[]);
 
--- public.tb_product -> Product by (id): Product
+-- public.tb_product(id) -> Product
 --   matters: id, name, price
 --   the value is the key
 
@@ -985,13 +1283,14 @@ WHERE t1."product_id" = ANY($1::text[]::integer[]);
 --   reads     bio, id, person
 --   old value id, person
 
--- public.tb_profile -> Person by (person): Person.profile
+-- public.tb_profile(person) -> Person.profile
 --   matters: bio, id, person
+--   alters profile alone
 SELECT DISTINCT t1."id"::text AS key
 FROM "public"."tb_person" t1
 WHERE t1."pk_person" = ANY($1::text[]::bigint[]);
 
--- public.tb_profile -> Profile by (id): Profile
+-- public.tb_profile(id) -> Profile
 --   matters: bio, id, person
 --   the value is the key
 
@@ -999,7 +1298,7 @@ WHERE t1."pk_person" = ANY($1::text[]::bigint[]);
 --   reads     code, label
 --   old value code
 
--- public.tb_tag -> Person by (code): Person.reported.tags
+-- public.tb_tag(code) -> Person.reported.tags
 --   matters: code, label
 SELECT DISTINCT t3."id"::text AS key
 FROM "public"."tb_ticket_tag" t1
@@ -1007,13 +1306,14 @@ JOIN "public"."tb_ticket" t2 ON t2."id" = t1."ticket_id"
 JOIN "public"."tb_person" t3 ON t3."pk_person" = t2."reporter"
 WHERE t1."tag_code" = ANY($1::text[]);
 
--- public.tb_tag -> Ticket by (code): Ticket.labels, Ticket.labelCount
+-- public.tb_tag(code) -> Ticket.labels
+--   leads to: Ticket.labels, Ticket.labelCount
 --   matters: code, label
 SELECT DISTINCT t1."ticket_id"::text AS key
 FROM "public"."tb_ticket_tag" t1
 WHERE t1."tag_code" = ANY($1::text[]);
 
--- public.tb_tag -> Tag by (code): Tag
+-- public.tb_tag(code) -> Tag
 --   matters: code, label
 --   the value is the key
 
@@ -1021,23 +1321,25 @@ WHERE t1."tag_code" = ANY($1::text[]);
 --   reads     assignee, closed, cost, created_at, hours, id, points, priority, reporter, title
 --   old value assignee, id, reporter
 
--- public.tb_ticket -> Person by (reporter): Person.reported, Person.openCount
+-- public.tb_ticket(reporter) -> Person.reported
+--   leads to: Person.reported, Person.openCount
 --   matters: assignee, closed, created_at, id, priority, reporter, title
 SELECT DISTINCT t1."id"::text AS key
 FROM "public"."tb_person" t1
 WHERE t1."pk_person" = ANY($1::text[]::bigint[]);
 
--- public.tb_ticket -> Person by (assignee): Person.assigned, Person.assignedPoints, Person.assignedHours, Person.assignedMean, Person.assignedCost, Person.cheapest, Person.latest, Person.longest
+-- public.tb_ticket(assignee) -> Person.assigned
+--   leads to: Person.assigned, Person.assignedPoints, Person.assignedHours, Person.assignedMean, Person.assignedCost, Person.cheapest, Person.latest, Person.longest
 --   matters: assignee, cost, created_at, hours, id, points, title
 SELECT DISTINCT t1."id"::text AS key
 FROM "public"."tb_person" t1
 WHERE t1."pk_person" = ANY($1::text[]::bigint[]);
 
--- public.tb_ticket -> Ticket by (id): Ticket
+-- public.tb_ticket(id) -> Ticket
 --   matters: assignee, closed, cost, created_at, hours, id, points, priority, reporter, title
 --   the value is the key
 
--- public.tb_ticket -> Tag by (id): Tag.tickets
+-- public.tb_ticket(id) -> Tag.tickets
 --   matters: id, reporter, title
 SELECT DISTINCT t1."tag_code"::text AS key
 FROM "public"."tb_ticket_tag" t1
@@ -1047,18 +1349,19 @@ WHERE t1."ticket_id" = ANY($1::text[]::bigint[]);
 --   reads     tag_code, ticket_id
 --   old value tag_code, ticket_id
 
--- public.tb_ticket_tag -> Person by (ticket_id): Person.reported.tags (tb_ticket_tag)
+-- public.tb_ticket_tag(ticket_id) -> Person.reported.tags (tb_ticket_tag)
 --   matters: tag_code, ticket_id
 SELECT DISTINCT t2."id"::text AS key
 FROM "public"."tb_ticket" t1
 JOIN "public"."tb_person" t2 ON t2."pk_person" = t1."reporter"
 WHERE t1."id" = ANY($1::text[]::bigint[]);
 
--- public.tb_ticket_tag -> Ticket by (ticket_id): Ticket.tags (tb_ticket_tag), Ticket.labels (tb_ticket_tag), Ticket.tagCount (tb_ticket_tag), Ticket.labelCount (tb_ticket_tag)
+-- public.tb_ticket_tag(ticket_id) -> Ticket.tags (tb_ticket_tag)
+--   leads to: Ticket.tags (tb_ticket_tag), Ticket.labels (tb_ticket_tag), Ticket.tagCount (tb_ticket_tag), Ticket.labelCount (tb_ticket_tag)
 --   matters: tag_code, ticket_id
 --   the value is the key
 
--- public.tb_ticket_tag -> Tag by (tag_code): Tag.tickets (tb_ticket_tag)
+-- public.tb_ticket_tag(tag_code) -> Tag.tickets (tb_ticket_tag)
 --   matters: tag_code, ticket_id
 --   the value is the key
 
@@ -1066,7 +1369,8 @@ WHERE t1."id" = ANY($1::text[]::bigint[]);
 --   reads     person, ticket
 --   old value person
 
--- public.tb_watch -> Person by (person): Person.watched (tb_watch), Person.watchCount (tb_watch)
+-- public.tb_watch(person) -> Person.watched (tb_watch)
+--   leads to: Person.watched (tb_watch), Person.watchCount (tb_watch)
 --   matters: person, ticket
 SELECT DISTINCT t1."id"::text AS key
 FROM "public"."tb_person" t1

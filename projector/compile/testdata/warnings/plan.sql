@@ -74,22 +74,78 @@ CREATE TABLE IF NOT EXISTS "public"."tv_book" (
   "freshet_time" timestamptz NOT NULL
 ) WITH (fillfactor = 80);
 
+-- Book: patch of author
+WITH docs AS MATERIALIZED (
+  SELECT
+    r0."id" AS "id",
+    jsonb_build_object(
+      'author', (
+        SELECT jsonb_build_object(
+          'id', r1."id",
+          'penName', r1."pen_name"
+        )
+        FROM "public"."tb_author" r1
+        WHERE r1."id" = r0."author_id"
+      )
+    ) AS "data"
+  FROM "public"."tb_book" r0
+  WHERE r0."id" = ANY($1::text[]::uuid[])
+)
+UPDATE "public"."tv_book" s
+SET
+  "data" = s."data" || d."data",
+  "freshet_lsn" = $2::pg_lsn,
+  "freshet_time" = $3::timestamptz
+FROM docs d
+WHERE s."id" = d."id"
+  AND ((s."data" -> 'author') IS DISTINCT FROM (d."data" -> 'author'))
+RETURNING 'u'::"char" AS op, s."id"::text AS key;
+
+-- Book: patch of editor
+WITH docs AS MATERIALIZED (
+  SELECT
+    r0."id" AS "id",
+    jsonb_build_object(
+      'editor', (
+        SELECT jsonb_build_object(
+          'id', r1."id",
+          'penName', r1."pen_name"
+        )
+        FROM "public"."tb_author" r1
+        WHERE r1."id" = r0."editor_id"
+      )
+    ) AS "data"
+  FROM "public"."tb_book" r0
+  WHERE r0."id" = ANY($1::text[]::uuid[])
+)
+UPDATE "public"."tv_book" s
+SET
+  "data" = s."data" || d."data",
+  "freshet_lsn" = $2::pg_lsn,
+  "freshet_time" = $3::timestamptz
+FROM docs d
+WHERE s."id" = d."id"
+  AND ((s."data" -> 'editor') IS DISTINCT FROM (d."data" -> 'editor'))
+RETURNING 'u'::"char" AS op, s."id"::text AS key;
+
 -- source public.tb_author
 --   reads     id, pen_name
 --   old value id
 
--- public.tb_author -> Author by (id): Author
+-- public.tb_author(id) -> Author
 --   matters: id, pen_name
 --   the value is the key
 
--- public.tb_author -> Book by (id): Book.author
+-- public.tb_author(id) -> Book.author
 --   matters: id, pen_name
+--   alters author alone
 SELECT DISTINCT t1."id"::text AS key
 FROM "public"."tb_book" t1
 WHERE t1."author_id" = ANY($1::text[]::uuid[]);
 
--- public.tb_author -> Book by (id): Book.editor
+-- public.tb_author(id) -> Book.editor
 --   matters: id, pen_name
+--   alters editor alone
 SELECT DISTINCT t1."id"::text AS key
 FROM "public"."tb_book" t1
 WHERE t1."editor_id" = ANY($1::text[]::uuid[]);
@@ -98,7 +154,7 @@ WHERE t1."editor_id" = ANY($1::text[]::uuid[]);
 --   reads     book_id, name
 --   old value book_id
 
--- public.tb_award -> Book by (book_id): Book.awards
+-- public.tb_award(book_id) -> Book.awards
 --   matters: book_id, name
 --   the value is the key
 
@@ -106,11 +162,11 @@ WHERE t1."editor_id" = ANY($1::text[]::uuid[]);
 --   reads     author_id, editor_id, id, title
 --   old value author_id, id
 
--- public.tb_book -> Author by (author_id): Author.books
+-- public.tb_book(author_id) -> Author.books
 --   matters: author_id, id
 --   the value is the key
 
--- public.tb_book -> Book by (id): Book
+-- public.tb_book(id) -> Book
 --   matters: author_id, editor_id, id, title
 --   the value is the key
 
@@ -118,7 +174,8 @@ WHERE t1."editor_id" = ANY($1::text[]::uuid[]);
 --   reads     amount, book_id, id
 --   old value book_id, id
 
--- public.tb_sale -> Book by (book_id): Book.sales, Book.revenue
+-- public.tb_sale(book_id) -> Book.sales
+--   leads to: Book.sales, Book.revenue
 --   matters: amount, book_id, id
 --   the value is the key
 
