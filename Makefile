@@ -7,15 +7,21 @@ RACE := $(shell command -v cc >/dev/null 2>&1 && echo -race)
 TEST := go test -p 2 -timeout 10m
 DEMO := # flags of freshet demo: make demo DEMO='--rate 500'
 SOAK := 10m
+SOAKFLAGS := # make soak SOAK=1h SOAKFLAGS='-soak.seed 7 -soak.writers 8 -soak.faults all,-net'; the list: go test ./projector/soak -args -help
+TRACE := # a file that a soak has left
+MATRIX := # flags of go run ./deploy/testmatrix, and packages
 BENCH := # flags of go run ./bench
 
-.PHONY: build test demo bench soak lint fmt generate postgres clean
+.PHONY: build test test-matrix demo bench soak soak-replay lint fmt generate postgres clean
 
 build: ## bin/freshet
 	go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/freshet ./cmd/freshet
 
 test: postgres ## all tests, on Postgres servers of their own
 	$(TEST) $(RACE) ./...
+
+test-matrix: ## all tests against Postgres 14 to 18, those that are here and those that can be fetched: make test-matrix MATRIX='-versions 14,17 ./projector'
+	go run ./deploy/testmatrix $(MATRIX)
 
 demo: postgres build ## see it work; Ctrl-C ends it and leaves nothing behind
 	@bin/freshet demo $(DEMO)
@@ -24,7 +30,10 @@ bench: postgres ## what is promised about speed, each figure beside its baseline
 	go run ./bench $(BENCH)
 
 soak: postgres ## the long run of the differential test: make soak SOAK=1h
-	FRESHET_SOAK=$(SOAK) go test $(RACE) -timeout 0 -count 1 -v ./projector/soak/...
+	FRESHET_SOAK=$(SOAK) go test $(RACE) -timeout 0 -count 1 -v -run 'TestSoak$$' ./projector/soak -args $(SOAKFLAGS)
+
+soak-replay: postgres ## run what led to a divergence again, and shorten it: make soak-replay TRACE=/tmp/soak-7-120000.trace
+	go test -timeout 0 -count 1 -v -run 'TestReplay$$' ./projector/soak -args -soak.replay $(abspath $(TRACE)) $(SOAKFLAGS)
 
 lint: ## formatting, vet, staticcheck, go.mod
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not formatted (make fmt):"; echo "$$unformatted"; exit 1; }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 )
@@ -45,6 +46,33 @@ func FindBinDir() (string, error) {
 		}
 	}
 	return "", ErrNoBinaries
+}
+
+// BinDirs returns every directory of server binaries on this machine: that of
+// FRESHET_PG_BIN, of PATH, and all in the usual places.
+func BinDirs() []string {
+	var dirs []string
+	add := func(dir string) {
+		if hasServer(dir) && !slices.Contains(dirs, dir) {
+			dirs = append(dirs, dir)
+		}
+	}
+	if dir := os.Getenv("FRESHET_PG_BIN"); dir != "" {
+		add(dir)
+	}
+	if dir, ok := onPath(); ok {
+		add(dir)
+	}
+	for _, pattern := range patterns {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			continue
+		}
+		for _, dir := range found {
+			add(dir)
+		}
+	}
+	return dirs
 }
 
 // onPath follows a symbolic link: the programs find their libraries from

@@ -72,8 +72,13 @@ func (s *tableSet) fill(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
+// A NOT NULL that is NOT VALID, which came with version 18, lets old rows have
+// NULL.
 const columnsSQL = `
-SELECT a.attrelid, a.attname, a.attnum, a.attnotnull, a.attgenerated <> '', a.atttypid, a.atttypmod,
+SELECT a.attrelid, a.attname, a.attnum,
+       a.attnotnull AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = a.attrelid
+                                       AND k.contype = 'n' AND NOT k.convalidated AND k.conkey = ARRAY[a.attnum]),
+       a.attgenerated <> '', a.atttypid, a.atttypmod,
        coalesce(l.collisdeterministic, true)
   FROM pg_catalog.pg_attribute a
   LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation

@@ -2,7 +2,6 @@ package stream
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
 	"strings"
@@ -22,6 +21,7 @@ var session = map[string]string{
 	"replication":                         "database",
 	"application_name":                    "freshet",
 	"client_encoding":                     "UTF8",
+	"client_min_messages":                 "warning",
 	"standard_conforming_strings":         "on",
 	"timezone":                            "UTC",
 	"datestyle":                           "ISO",
@@ -62,8 +62,12 @@ func connect(ctx context.Context, base *pgconn.Config, watch watchBuilder) (*pgc
 // keepAlive has the kernel probe a connection that is silent, so that both
 // ends notice a dead network. Sockets that cannot are left alone.
 func keepAlive(c net.Conn) {
-	if t, ok := c.(*tls.Conn); ok {
-		c = t.NetConn()
+	for {
+		above, ok := c.(interface{ NetConn() net.Conn }) // TLS, and what others have put around it
+		if !ok {
+			break
+		}
+		c = above.NetConn()
 	}
 	if t, ok := c.(*net.TCPConn); ok {
 		_ = t.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3})

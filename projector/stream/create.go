@@ -70,8 +70,7 @@ func createSlot(ctx context.Context, conn *pgconn.PgConn, cfg Config) (*SlotSnap
 	if i.slot {
 		return nil, ErrSlotExists
 	}
-	r, err := pglogrepl.CreateReplicationSlot(ctx, conn, pgx.Identifier{cfg.Slot}.Sanitize(), plugin,
-		pglogrepl.CreateReplicationSlotOptions{Mode: pglogrepl.LogicalReplication, SnapshotAction: "EXPORT_SNAPSHOT"})
+	r, err := pglogrepl.ParseCreateReplicationSlot(conn.Exec(ctx, createCommand(cfg.Slot, i.version)))
 	if err != nil {
 		return nil, createError(ctx, err)
 	}
@@ -83,6 +82,16 @@ func createSlot(ctx context.Context, conn *pgconn.PgConn, cfg Config) (*SlotSnap
 		return nil, undo(conn, cfg.Slot, err)
 	}
 	return &SlotSnapshot{Slot: cfg.Slot, ConsistentPoint: point, Snapshot: r.SnapshotName, System: system, conn: conn}, nil
+}
+
+// createCommand asks for a slot that standbys keep in step, where the server
+// has such: after a failover the projector goes on with it. Where no standby
+// does, it is like any other.
+func createCommand(slot string, version int) string {
+	if version < failoverSlots {
+		return fmt.Sprintf("CREATE_REPLICATION_SLOT %s LOGICAL %s EXPORT_SNAPSHOT", pgx.Identifier{slot}.Sanitize(), plugin)
+	}
+	return fmt.Sprintf("CREATE_REPLICATION_SLOT %s LOGICAL %s (SNAPSHOT 'export', FAILOVER true)", pgx.Identifier{slot}.Sanitize(), plugin)
 }
 
 // createError prefers the caller's own reason to the server's "cancelled".

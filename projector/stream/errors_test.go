@@ -120,6 +120,9 @@ func TestServerRefuses(t *testing.T) {
 		t.Errorf("%v, not ErrTooManySenders", err)
 	}
 	f.stop()
+	eventually(t, "its process is gone", func() bool {
+		return s.text("SELECT count(*)::text FROM pg_stat_activity WHERE backend_type = 'walsender'") == "0"
+	})
 	cfg := s.config()
 	cfg.Slot = "second"
 	if _, err := CreateSlot(context.Background(), cfg); !errors.Is(err, ErrNoFreeSlot) {

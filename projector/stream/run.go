@@ -83,12 +83,24 @@ func (s *Stream) handle(ctx context.Context, out chan<- Event, msg pgproto3.Back
 		return s.copyData(ctx, out, m.Data)
 	case *pgproto3.ErrorResponse:
 		return s.lost(runError(pgconn.ErrorResponseToPgError(m)))
-	case *pgproto3.NoticeResponse, *pgproto3.ParameterStatus, *pgproto3.NotificationResponse:
+	case *pgproto3.NoticeResponse:
+		return s.notice(m)
+	case *pgproto3.ParameterStatus, *pgproto3.NotificationResponse:
 		return nil
 	case *pgproto3.CopyDone, *pgproto3.CommandComplete:
 		return s.lost(ErrServerClosed)
 	}
 	return s.lost(fmt.Errorf("unexpected message %T", msg))
+}
+
+// notice looks for the one warning that matters. From version 18 on a server
+// whose publication is gone goes on and leaves out every change, where older
+// ones end the stream with an error.
+func (s *Stream) notice(m *pgproto3.NoticeResponse) error {
+	if m.SeverityUnlocalized != "WARNING" || m.Code != "55000" {
+		return nil
+	}
+	return s.lost(withCause(ErrPublicationMissing, pgconn.ErrorResponseToPgError((*pgproto3.ErrorResponse)(m))))
 }
 
 // lost reports that the stream ended at the other end, or that nothing more

@@ -16,9 +16,10 @@ import (
 )
 
 const (
-	plugin       = "pgoutput"
-	minVersion   = 140000 // logical messages in pgoutput
-	originFilter = 160000
+	plugin        = "pgoutput"
+	minVersion    = 140000 // logical messages in pgoutput
+	originFilter  = 160000
+	failoverSlots = 170000
 )
 
 var slotName = regexp.MustCompile(`^[a-z0-9_]{1,63}$`)

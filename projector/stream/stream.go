@@ -30,7 +30,9 @@ type Config struct {
 	Slot        string // a-z, 0-9 and _
 	Publication string
 	// Origin leaves out what was written by a session with a replication
-	// origin. It needs a server of version 16, and is ignored on others.
+	// origin, any origin: where a subscription writes to source tables its
+	// changes would be missed. It needs a server of version 16, and is ignored
+	// on others. The projector does not use it: see docs/how-it-works.md.
 	Origin bool
 	// Start, where it is beyond what is confirmed to the slot, is where to
 	// resume: transactions that end at or before it are not sent. 0: go by the
