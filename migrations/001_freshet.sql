@@ -12,10 +12,20 @@ CREATE TABLE freshet.checkpoint (
     epoch        bigint NOT NULL,      -- raised by each projector that takes over: an older one is fenced
     batch        bigint NOT NULL,      -- number of the last batch
     applied_lsn  pg_lsn NOT NULL,      -- every transaction that ends at or before it is applied: where to resume
-    watermark    pg_lsn NOT NULL,      -- every commit at or before it is reflected in the documents
+    watermark    pg_lsn NOT NULL,      -- every commit at or before it is reflected in the documents, but for those that freshet.lag tells of
     commit_time  timestamptz,          -- of the last source transaction applied
     updated_at   timestamptz NOT NULL,
-    partitions   jsonb NOT NULL DEFAULT '{}' -- state of the partitions that the documents reflect, by table
+    partitions   jsonb NOT NULL DEFAULT '{}', -- state of the partitions that the documents reflect, by table
+    complete     pg_lsn NOT NULL DEFAULT '0/0' -- every commit at or before it is reflected in every document, fan-outs included
+);
+
+-- How the source tables stood in the catalog when they were last looked at: by
+-- that is noticed what is done to them and not in the log. It is not in
+-- freshet.checkpoint because that is written by every batch.
+CREATE TABLE freshet.traces (
+    slot         text PRIMARY KEY REFERENCES freshet.checkpoint (slot) ON DELETE CASCADE,
+    traces       jsonb NOT NULL,       -- by table
+    checked_lsn  pg_lsn NOT NULL       -- where the log was just before
 );
 
 -- The read models that tables were built for.
@@ -24,9 +34,12 @@ CREATE TABLE freshet.models (
     hash        text NOT NULL,         -- of the definition: documents, table and indexes
     layout      jsonb NOT NULL,        -- how to read the table; what an API process goes by
     sources     jsonb NOT NULL,        -- the source columns and their types that it was compiled from
-    state       text NOT NULL CHECK (state IN ('backfilling', 'ready')),
+    state       text NOT NULL CHECK (state IN ('backfilling', 'ready', 'paused')),
     created_at  timestamptz NOT NULL DEFAULT now(),
-    filled_at   timestamptz
+    filled_at   timestamptz,
+    paused_lsn  pg_lsn,                -- paused, or filled again since: the first commit that its documents may lack
+    paused_at   timestamptz,
+    error       text                   -- paused: why, and what to do
 );
 
 -- The ranges of a backfill under way.
@@ -58,9 +71,32 @@ CREATE TABLE freshet.pending (
     since_lsn   pg_lsn NOT NULL,
     created_at  timestamptz NOT NULL DEFAULT now(),
     next_try_at timestamptz NOT NULL DEFAULT now(),
+    priority    smallint NOT NULL DEFAULT 0 CHECK (priority IN (0, 1)), -- 1: before all of 0, such as keys that were asked for one by one
     PRIMARY KEY (model, key)
 );
-CREATE INDEX pending_next_try_at_idx ON freshet.pending (next_try_at);
+CREATE INDEX pending_priority_next_try_at_idx ON freshet.pending (priority, next_try_at);
+
+-- Fan-outs under way: a change that reaches more documents than one batch
+-- should hold is written here by its batch, and applied in chunks beside the
+-- batches that follow. After a crash one begins anew: what is done is found
+-- unchanged.
+CREATE TABLE freshet.fanout (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    slot        text NOT NULL,
+    model       text NOT NULL,
+    path        text NOT NULL,         -- by which the changed rows lead to the documents
+    start       jsonb NOT NULL,        -- where on it: an array of arrays of text
+    since_lsn   pg_lsn NOT NULL,       -- the first commit that its documents may lack
+    documents   bigint NOT NULL DEFAULT 0, -- done so far
+    created_at  timestamptz NOT NULL DEFAULT now()
+);
+
+-- The read models that are not as fresh as the checkpoint's watermark: commits
+-- before since_lsn are reflected, later ones not in all of their documents.
+CREATE VIEW freshet.lag AS
+SELECT model, min(since_lsn) AS since_lsn, 'fan-out' AS reason FROM freshet.fanout GROUP BY model
+UNION ALL
+SELECT name, coalesce(paused_lsn, '0/1'), CASE state WHEN 'paused' THEN 'paused' ELSE 'refill' END FROM freshet.models WHERE state <> 'ready';
 
 -- The log of the read side: one row for each batch and read model, at most
 -- 1,000 keys each. Rows with success and keys are also the invalidation feed.

@@ -7,7 +7,10 @@
 // move forward; source transactions appear whole or not at all; and documents,
 // sync_log and checkpoint are of one commit, so that whatever is killed at
 // whatever moment, the next start goes on from there. The slot is never
-// confirmed beyond what is durable. At most one Engine a slot writes.
+// confirmed beyond what is durable. At most one Engine a slot writes. A read
+// model that cannot be kept because of what was done to a source table pauses,
+// and is told of; the others are kept as ever, and it is filled again when the
+// table is as it should be.
 //
 // The parts, each a package: session (connections), checkpoint (place and
 // leadership), backfill (first fill), stream (the replication connection),
@@ -29,7 +32,10 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"freshet/projector/batch"
+	"freshet/projector/checkpoint"
 	"freshet/projector/compile"
+	"freshet/projector/migrate"
+	"freshet/projector/session"
 )
 
 // Config is what an Engine needs.
@@ -45,12 +51,25 @@ type Config struct {
 	// rebuilds every document: for a slot that was lost, for progress that
 	// belongs to another database, for a log that cannot be read any more.
 	RecreateSlot bool
+	// FanOut is how many documents of a read model one changed row may lead to
+	// within its batch: where it leads to more, they are done in chunks beside
+	// the batches that follow. The default is apply.DefaultFanOut; below zero
+	// every batch is whole, and what is committed behind a large one waits.
+	FanOut int
 	// Retention is how long rows stay in sync_log; the default is seven days.
 	Retention time.Duration
 	// Patience is how long Run keeps trying to reach a database that it has
 	// reached before; the default is for ever. A first connection that fails
 	// is an error at once.
 	Patience time.Duration
+	// Lease is how long a leading projector may give no sign of life before one
+	// that stands by takes over, and how long a connection may be dead before it
+	// is given up. The default is ten seconds.
+	Lease time.Duration
+	// SlotWait is how long the creation of the slot waits for transactions that
+	// are running, before it is given up and tried again. The default is a
+	// minute.
+	SlotWait time.Duration
 	Events   Events
 }
 
@@ -63,11 +82,26 @@ type Engine struct {
 	status Status
 	// confirmed and received are kept apart from status: the stream moves them.
 	confirmed, received atomic.Uint64
-	lifetime            atomic.Bool // Run has been called
+	lifetime            atomic.Bool  // Run has been called
+	leader              atomic.Int32 // pid of the session by which this engine leads; 0: it does not
+	watch               *session.Watch
 
 	// Run's alone:
-	recreate   bool              // RecreateSlot is still to be done
-	partitions map[string]string // the state of partitioned sources that the documents reflect
+	base       *compile.Plan          // of all read models
+	plan       *compile.Plan          // of those that are not paused
+	paused     map[string]PausedModel // by name
+	mending    map[string]bool        // to be filled again at the next beginning, by name
+	waited     map[string]bool        // of those: no transaction from before is running any more
+	flaps      map[string]*flap       // by read model
+	horizons   map[string]string      // by read model: transactions from before must end before it is filled
+	survey     *migrate.Survey        // at the beginning of this stretch
+	seen       migrate.Traces         // of the source tables, as written down
+	checked    pglogrepl.LSN          // where the log was at that time
+	epoch      int64                  // of this stretch
+	tried      string                 // the state of the source columns that a new plan was last tried for
+	recreate   bool                   // RecreateSlot is still to be done
+	partitions map[string]string      // the state of partitioned sources that the documents reflect
+	ghost      checkpoint.Leader      // by which it led last
 }
 
 // New returns an Engine.
@@ -84,7 +118,17 @@ func New(cfg Config) *Engine {
 	if cfg.Retention <= 0 {
 		cfg.Retention = 7 * 24 * time.Hour
 	}
-	return &Engine{cfg: cfg, recreate: cfg.RecreateSlot, status: Status{State: Starting, Since: time.Now(), Slot: cfg.Slot}}
+	if cfg.Lease <= 0 {
+		cfg.Lease = 10 * time.Second
+	}
+	if cfg.SlotWait <= 0 {
+		cfg.SlotWait = time.Minute
+	}
+	e := &Engine{cfg: cfg, recreate: cfg.RecreateSlot, status: Status{State: Starting, Since: time.Now(), Slot: cfg.Slot, Paused: []PausedModel{}},
+		base: cfg.Plan, plan: cfg.Plan, paused: map[string]PausedModel{}, mending: map[string]bool{}, waited: map[string]bool{}, flaps: map[string]*flap{}, horizons: map[string]string{}}
+	e.watch = session.NewWatch(cfg.Lease, e.admit)
+	e.cfg.ConnConfig = e.watch.Over(cfg.ConnConfig)
+	return e
 }
 
 // Status returns what the engine is doing. It is safe for concurrent use.

@@ -19,8 +19,15 @@ type Events struct {
 	Backfill func(BackfillEvent)
 	// Retry is called when something failed that will be tried again.
 	Retry func(what string, err error, wait time.Duration)
+	// Diverged is called for a stored document that was found not to equal its
+	// definition, though nothing had touched it: it is rebuilt.
+	Diverged func(Divergence)
 	// Quarantined is called when a document could not be built.
 	Quarantined func(model, key string, err error)
+	// Paused is called when a read model is paused, Mended when it has been
+	// filled again and takes part again.
+	Paused func(PausedModel)
+	Mended func(model string)
 }
 
 // State is what an Engine is doing.
@@ -45,6 +52,7 @@ type BatchEvent struct {
 	Upserted     int
 	Deleted      int
 	Unchanged    int
+	FanOuts      int // changes that were put off: they lead to too many documents
 	Watermark    pglogrepl.LSN
 	Phases       Phases
 	// Commits are the source commit times of the batch's transactions, for
@@ -53,11 +61,19 @@ type BatchEvent struct {
 	At      time.Time // when the batch had committed
 }
 
+// Divergence is a stored document that does not equal its definition.
+type Divergence struct {
+	Model, Key string
+	Kind       string // "data", "columns", "missing", "extra" or "error"
+	Path       string // where it differs first
+}
+
 // Phases are the parts of a batch's time.
 type Phases struct {
 	Drain   time.Duration // from the snapshot to the marker's return
 	Resolve time.Duration // affected keys
 	Rebuild time.Duration // documents
+	Spread  time.Duration // the chunk of a fan-out that went along
 	Commit  time.Duration // sync_log, checkpoint, commit
 }
 
@@ -70,6 +86,16 @@ type BackfillEvent struct {
 	Elapsed   time.Duration
 }
 
+// PausedModel is a read model that is not kept: something is wrong with a
+// source table. Its documents are served as they were, and the others go on.
+type PausedModel struct {
+	Model string        `json:"model"`
+	Since time.Time     `json:"since"`
+	LSN   pglogrepl.LSN `json:"-"`               // the first commit that its documents may lack
+	Error string        `json:"error"`           // what happened, where, and what to do
+	Waits string        `json:"waits,omitempty"` // what its being filled again waits for, where nothing is wrong any more
+}
+
 // Status is a snapshot of an Engine for people and probes.
 type Status struct {
 	State     State         `json:"state"`
@@ -80,6 +106,8 @@ type Status struct {
 	Applied   pglogrepl.LSN `json:"-"` // resume position committed in the checkpoint
 	Confirmed pglogrepl.LSN `json:"-"` // told to the slot
 	Watermark pglogrepl.LSN `json:"-"`
+	Complete  pglogrepl.LSN `json:"-"`       // the watermark without what fan-outs have put off
+	FanOuts   int           `json:"fanOuts"` // under way or waiting
 	Batches   int64         `json:"batches"`
 	// Totals since the start of the process.
 	Transactions int64      `json:"transactions"`
@@ -87,7 +115,11 @@ type Status struct {
 	Upserted     int64      `json:"upserted"`
 	Deleted      int64      `json:"deleted"`
 	Unchanged    int64      `json:"unchanged"`
+	Checked      int64      `json:"checked"`              // stored documents that were compared with their definition
+	Diverged     int64      `json:"diverged"`             // those that did not equal it
 	LastCommit   *time.Time `json:"lastCommit,omitempty"` // source commit time of the last transaction applied
 	LastBatch    *time.Time `json:"lastBatch,omitempty"`
 	LastError    string     `json:"lastError,omitempty"`
+	// Paused are the read models that are paused, by name.
+	Paused []PausedModel `json:"paused"`
 }

@@ -14,6 +14,7 @@ import (
 
 	"freshet/projector/apply"
 	"freshet/projector/batch"
+	"freshet/projector/compile"
 	"freshet/projector/session"
 	"freshet/projector/stream"
 )
@@ -47,7 +48,8 @@ const (
 // goroutine; the stream has another.
 type loop struct {
 	engine  *Engine
-	control *pgx.Conn // markers, pending, idle progress
+	plan    *compile.Plan // without the read models that are paused
+	control *pgx.Conn     // markers, pending, idle progress
 	epoch   int64
 	number  int64         // of the last batch
 	applied pglogrepl.LSN // resume position in the checkpoint
@@ -58,11 +60,14 @@ type loop struct {
 	events  chan stream.Event
 	queue   *batch.Queue
 	nonce   string // tells this session's markers from others'
+	markers int    // emitted so far
 
 	confirmed pglogrepl.LSN // told to the slot: durable
 	asked     bool          // somebody waits for the watermark: a marker not our own came by
 	again     time.Duration // the wait before transactions that wait are looked for; 0: none wait
 	persisted time.Time     // when an idle place was last written down
+	chase     int           // how many more times that is done for any progress
+	faulty    bool          // pending keys of the last batch could not be built
 	trimmed   time.Time
 	checked   time.Time
 	careful   bool // the last try met a document that cannot be built
@@ -70,6 +75,11 @@ type loop struct {
 
 	partitions map[string]string // the state of partitioned sources that the documents reflect
 	whole      []int             // read models to rebuild whole in the next batch
+
+	pace    pace
+	looked  time.Time // when stored documents were last compared with their definition
+	fanOuts *fanOuts
+	wanted  []apply.PendingKey // documents that readers ask for
 }
 
 // run streams until ctx ends, then finishes the batch in hand. up is true once
@@ -80,11 +90,17 @@ func (l *loop) run(ctx context.Context) (up bool, err error) {
 		return false, err
 	}
 	defer session.Close(conn)
-	plan := l.engine.cfg.Plan
+	plan := l.plan
 	l.applier = apply.New(conn, plan, l.engine.cfg.Slot, l.epoch)
 	if err = l.applier.Load(ctx); err != nil {
 		return false, err
 	}
+	l.applier.LimitFanOut(l.engine.cfg.FanOut)
+	known, err := apply.FanOuts(ctx, conn, l.engine.cfg.Slot)
+	if err != nil {
+		return false, err
+	}
+	l.fanOuts = newFanOuts(ours(plan, known))
 	l.queue = batch.NewQueue(batch.NewSpill(plan, 0), l.applied)
 	l.events = make(chan stream.Event, buffered)
 	l.nonce = fmt.Sprintf("%d.%d", l.epoch, time.Now().UnixNano())
@@ -132,6 +148,7 @@ func (l *loop) both(ctx context.Context) error {
 		}
 		return err
 	})
+	group.Go(func() error { return l.fanOuts.read(streaming, l.engine.cfg.ConnConfig) })
 	group.Go(func() error {
 		defer stopStream()
 		return l.batches(ctx, work)
@@ -145,6 +162,7 @@ func (l *loop) batches(ctx, work context.Context) error {
 	if err := l.catchUp(ctx, work); err != nil {
 		return err
 	}
+	l.fanOuts.begin(l.plan)
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
@@ -162,7 +180,19 @@ func (l *loop) next(ctx, work context.Context, ticks <-chan time.Time) error {
 		defer timer.Stop()
 		again = timer.C
 	}
+	var rested <-chan time.Time
+	chunks, rest := l.fanOuts.offered(time.Now())
+	if rest > 0 {
+		timer := time.NewTimer(rest)
+		defer timer.Stop()
+		rested = timer.C
+	}
 	select {
+	case c := <-chunks:
+		l.fanOuts.chunk = &c
+		return l.batch(ctx, work, nil)
+	case <-rested:
+		return nil
 	case ev := <-l.events:
 		l.receive(ev, nil)
 		return l.work(ctx, work)
@@ -180,7 +210,8 @@ func (l *loop) next(ctx, work context.Context, ticks <-chan time.Time) error {
 // work does what was received: a batch, or nothing but a watermark that
 // somebody waits for.
 func (l *loop) work(ctx, work context.Context) error {
-	if !l.queue.Empty() {
+	if !l.queue.Empty() || len(l.wanted) > 0 {
+		l.gather(ctx)
 		return l.batch(ctx, work, nil)
 	}
 	if !l.asked {
@@ -200,12 +231,16 @@ func (l *loop) receive(ev stream.Event, snapshot *batch.Snapshot) (marker string
 		l.queue.Idle(ev.Idle)
 		return ""
 	}
+	if t.Described {
+		l.checked = time.Time{} // a table may have changed: look soon
+	}
 	l.queue.Add(t, snapshot)
 	for _, m := range t.Markers {
 		if strings.HasPrefix(m, l.nonce) {
 			return m
 		}
 		l.asked = true
+		l.want(m)
 	}
 	return ""
 }
@@ -229,6 +264,9 @@ func (l *loop) catchUp(ctx, work context.Context) error {
 		return err
 	}
 	if err = l.batch(ctx, work, nil); err != nil {
+		return err
+	}
+	if err = l.engine.ready(work, l.control); err != nil {
 		return err
 	}
 	l.engine.setState(Streaming, "")
@@ -255,7 +293,10 @@ func (l *loop) drain(ctx, work context.Context, snapshot *batch.Snapshot) (pglog
 	return l.await(ctx, work, marker, snapshot)
 }
 
-func (l *loop) newMarker() string { return fmt.Sprintf("%s:%d", l.nonce, time.Now().UnixNano()) }
+func (l *loop) newMarker() string {
+	l.markers++
+	return fmt.Sprintf("%s:%d", l.nonce, l.markers)
+}
 
 // mark puts a marker into the WAL.
 func (l *loop) mark(work context.Context, marker string) error {
@@ -295,6 +336,7 @@ func (l *loop) batch(ctx, work context.Context, pending []apply.PendingKey) erro
 		case errors.Is(err, apply.ErrCareful):
 			l.careful = true
 		case passing(err):
+			err = l.blame(work, err)
 			if l.engine.cfg.Events.Retry != nil {
 				l.engine.cfg.Events.Retry("batch", err, wait)
 			}
@@ -349,7 +391,8 @@ func (l *loop) try(ctx, work context.Context, pending []apply.PendingKey) error 
 	}
 	drained := time.Since(waited)
 	rest := l.rest(snapshot, end)
-	if early.Empty() && rest.Empty() && len(pending) == 0 && len(l.whole) == 0 && !l.queue.Empty() && !l.force {
+	idle := early.Empty() && rest.Empty() && len(pending) == 0 && len(l.wanted) == 0 && len(l.whole) == 0 && l.fanOuts.take() == nil
+	if idle && !l.queue.Empty() && !l.force {
 		// Nothing that was received is visible yet.
 		l.lookSoon()
 		return l.applier.Rollback(work)
@@ -389,12 +432,21 @@ func (l *loop) rest(snapshot *batch.Snapshot, end pglogrepl.LSN) batch.Batch {
 
 // finish applies a batch that is complete, and books it.
 func (l *loop) finish(work context.Context, ready batch.Batch, pending []apply.PendingKey, drained time.Duration) error {
-	result, err := l.applier.Apply(work, apply.Work{Number: l.number + 1, Batch: ready, Pending: pending}, l.careful)
+	result, err := l.applier.Apply(work, apply.Work{
+		Number: l.number + 1, Batch: ready, Pending: pending, Wanted: l.wanted,
+		Chunk: l.fanOuts.take(), Waiting: l.fanOuts.sinceAfter(),
+		Check: l.checks(), Skip: l.fanOuts.lagging,
+	}, l.careful)
 	if err != nil {
 		return err
 	}
 	l.number++
-	l.asked, l.force, l.whole = false, false, nil
+	if len(pending) > 0 {
+		l.faulty = len(result.Quarantined) > 0
+	}
+	l.pace.took(ready.Transactions, time.Now())
+	l.asked, l.force, l.whole, l.wanted = false, false, nil, nil
+	l.fanOuts.done(result.FanOuts, result.Spread, l.pace.rate, l.plan)
 	l.applied, l.flush = max(l.applied, ready.Resume), result.End
 	l.report(ready, result, drained)
 	l.again = 0

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"freshet/projector/apply"
 	"freshet/projector/checkpoint"
 	"freshet/projector/compile"
 )
@@ -58,8 +59,8 @@ GROUP BY 1`, oids)
 
 // knownPartitions returns the states that the documents reflect. A table that
 // has none yet is about to be filled: its state now is noted before.
-func (e *Engine) knownPartitions(ctx context.Context, control *pgx.Conn) (map[string]string, error) {
-	known, err := partitions(ctx, control, e.cfg.Plan)
+func (e *Engine) knownPartitions(ctx context.Context, control *pgx.Conn, epoch int64) (map[string]string, error) {
+	known, err := partitions(ctx, control, e.plan)
 	if err != nil || len(known) == 0 {
 		return known, err
 	}
@@ -68,7 +69,7 @@ func (e *Engine) knownPartitions(ctx context.Context, control *pgx.Conn) (map[st
 		return nil, err
 	}
 	maps.Copy(known, stored)
-	return known, checkpoint.SavePartitions(ctx, control, e.cfg.Slot, known)
+	return known, e.savePartitions(ctx, control, epoch, known)
 }
 
 // movedPartitions returns the read models of partitioned tables whose state
@@ -77,12 +78,12 @@ func (l *loop) movedPartitions(ctx context.Context) (models []int, now map[strin
 	if len(l.partitions) == 0 {
 		return nil, nil, nil
 	}
-	now, err = partitions(ctx, l.control, l.engine.cfg.Plan)
+	now, err = partitions(ctx, l.control, l.plan)
 	if err != nil {
 		return nil, nil, err
 	}
 	seen := map[int]bool{}
-	for _, s := range l.engine.cfg.Plan.Sources {
+	for _, s := range l.plan.Sources {
 		name := s.Table.Name.String()
 		if state, ok := now[name]; !ok || state == l.partitions[name] {
 			continue
@@ -110,5 +111,13 @@ func (l *loop) followPartitions(ctx, work context.Context) error {
 		return err
 	}
 	l.partitions = now
-	return checkpoint.SavePartitions(work, l.control, l.engine.cfg.Slot, now)
+	return l.engine.savePartitions(work, l.control, l.epoch, now)
+}
+
+func (e *Engine) savePartitions(ctx context.Context, control *pgx.Conn, epoch int64, states map[string]string) error {
+	ok, err := checkpoint.SavePartitions(ctx, control, e.cfg.Slot, epoch, states)
+	if err == nil && !ok {
+		return apply.ErrFenced
+	}
+	return err
 }

@@ -23,6 +23,9 @@ func permanent(err error, reached bool) bool {
 	if errors.As(err, &mismatch) || errors.As(err, &slot) || errors.As(err, &schema) || errors.As(err, &ready) {
 		return true
 	}
+	if errors.Is(err, checkpoint.ErrStandby) {
+		return !reached // in a failover the name may lead to the standby before it is promoted
+	}
 	if errors.Is(err, stream.ErrSlotActive) || errors.Is(err, stream.ErrSilent) {
 		return false
 	}

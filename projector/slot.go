@@ -25,7 +25,7 @@ func (e *SlotError) Error() string {
 }
 
 const (
-	slotLost    = "was lost: the server removed the WAL that it needed (see max_slot_wal_keep_size)"
+	slotLost    = "was lost: the server removed what it needed"
 	slotMissing = "is gone: somebody dropped it, or this database was restored from a backup, which holds no slots"
 )
 
@@ -34,15 +34,18 @@ type slotState struct {
 	name      string
 	exists    bool
 	walStatus string
+	reason    string // why it was invalidated, from Postgres 17 on
 	confirmed pglogrepl.LSN
 }
 
 func findSlot(ctx context.Context, conn *pgx.Conn, name string) (slotState, error) {
 	s := slotState{name: name}
 	var plugin, database string
+	var pid int32
 	err := conn.QueryRow(ctx, `
-SELECT coalesce(plugin, 'none: it is a physical slot'), coalesce(database, ''), coalesce(wal_status, ''), coalesce(confirmed_flush_lsn, '0/0')
-FROM pg_replication_slots WHERE slot_name = $1`, name).Scan(&plugin, &database, &s.walStatus, &s.confirmed)
+SELECT coalesce(plugin, 'none: it is a physical slot'), coalesce(database, ''), coalesce(wal_status, ''), coalesce(confirmed_flush_lsn, '0/0'), coalesce(active_pid, 0),
+       coalesce(to_jsonb(s) ->> 'invalidation_reason', '')
+FROM pg_replication_slots AS s WHERE slot_name = $1`, name).Scan(&plugin, &database, &s.walStatus, &s.confirmed, &pid, &s.reason)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return s, nil
 	}
@@ -55,11 +58,32 @@ FROM pg_replication_slots WHERE slot_name = $1`, name).Scan(&plugin, &database, 
 	if database != conn.Config().Database {
 		return s, fmt.Errorf("%w: %q belongs to database %q. Choose another name with --slot", stream.ErrSlotForeign, name, database)
 	}
+	if s.confirmed == 0 {
+		// It goes away with the session that creates it, or is there when the
+		// transactions that were running have ended.
+		return s, fmt.Errorf("%w: it is being created by process %d, which waits for running transactions to end", stream.ErrSlotActive, pid)
+	}
 	s.exists = true
 	return s, nil
 }
 
 func (s slotState) lost() bool { return s.exists && s.walStatus == "lost" }
+
+// loss is the error for a slot that was lost.
+func (s slotState) loss() error {
+	because := map[string]string{
+		"":                       " (see max_slot_wal_keep_size)",
+		"wal_removed":            " (WAL: see max_slot_wal_keep_size)",
+		"idle_timeout":           " (nobody had read from it for idle_replication_slot_timeout)",
+		"rows_removed":           " (old rows of the catalog)",
+		"wal_level_insufficient": " (wal_level was below logical for a time)",
+	}
+	why, known := because[s.reason]
+	if !known {
+		why = " (" + s.reason + ")"
+	}
+	return &SlotError{Slot: s.name, Problem: slotLost + why}
+}
 
 // gap returns an error when changes between what is applied and what the slot
 // still has to give are missing.
@@ -68,7 +92,7 @@ func (s slotState) gap(applied pglogrepl.LSN) error {
 	case !s.exists:
 		return &SlotError{Slot: s.name, Problem: slotMissing}
 	case s.lost():
-		return &SlotError{Slot: s.name, Problem: slotLost}
+		return s.loss()
 	case s.confirmed > applied:
 		return &SlotError{Slot: s.name, Problem: fmt.Sprintf("begins at %s, but documents are only applied up to %s: it was dropped and created again, or moved on by somebody else", s.confirmed, applied)}
 	}

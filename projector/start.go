@@ -12,7 +12,6 @@ import (
 	"freshet/projector/backfill"
 	"freshet/projector/checkpoint"
 	"freshet/projector/compile"
-	"freshet/projector/migrate"
 	"freshet/projector/session"
 	"freshet/projector/stream"
 )
@@ -25,35 +24,44 @@ const standbyPoll = time.Second
 // fills what is not filled, and streams. up says whether it got as far as
 // streaming.
 func (e *Engine) session(ctx context.Context) (up bool, err error) {
+	held, err := e.lead(ctx)
+	if err != nil {
+		return false, err
+	}
+	return held.during(ctx, e.led)
+}
+
+// led is what a leading engine does.
+func (e *Engine) led(ctx context.Context) (up bool, err error) {
 	control, err := session.Connect(ctx, e.cfg.ConnConfig, "projector control")
 	if err != nil {
 		return false, err
 	}
 	defer session.Close(control)
-	if err = e.lead(ctx, control); err != nil {
-		return false, err
+	clear(e.waited) // another may have led meanwhile
+	for {
+		further, err := e.stretch(ctx, control)
+		up = up || further
+		again, err := e.absorb(ctx, control, err)
+		if !again {
+			return up, err
+		}
+		if err != nil {
+			return up, err
+		}
 	}
+}
+
+// stretch streams until something is wrong, or the read models that take part
+// are to be others.
+func (e *Engine) stretch(ctx context.Context, control *pgx.Conn) (up bool, err error) {
 	e.setState(Starting, "")
 	place, err := e.takeOver(ctx, control)
 	if err != nil {
 		return false, err
 	}
-	l := &loop{engine: e, control: control, epoch: place.Epoch, number: place.Batch, applied: place.Applied, partitions: e.partitions}
+	l := &loop{engine: e, plan: e.plan, control: control, epoch: place.Epoch, number: place.Batch, applied: place.Applied, partitions: e.partitions}
 	return l.run(ctx)
-}
-
-// lead waits until this engine holds the slot's lock.
-func (e *Engine) lead(ctx context.Context, control *pgx.Conn) error {
-	for {
-		ok, holder, err := checkpoint.TryLock(ctx, control, e.cfg.Slot)
-		if err != nil || ok {
-			return err
-		}
-		e.setState(Standby, "another projector leads: "+holder)
-		if err = sleep(ctx, standbyPoll); err != nil {
-			return err
-		}
-	}
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
@@ -70,16 +78,24 @@ func sleep(ctx context.Context, d time.Duration) error {
 // takeOver brings slot, checkpoint and read models to where streaming can
 // begin, and raises the epoch.
 func (e *Engine) takeOver(ctx context.Context, control *pgx.Conn) (checkpoint.Checkpoint, error) {
-	if err := migrate.Ready(ctx, control, e.cfg.Plan, e.cfg.Slot, e.cfg.Publication); err != nil {
+	id, err := checkpoint.Find(ctx, control, e.cfg.Slot) // says first if this is no primary
+	if err != nil {
 		return checkpoint.Checkpoint{}, err
 	}
-	id, err := checkpoint.Find(ctx, control, e.cfg.Slot)
-	if err != nil {
+	if e.survey, err = e.look(ctx, control); err != nil {
 		return checkpoint.Checkpoint{}, err
 	}
 	slot, err := findSlot(ctx, control, e.cfg.Slot)
 	if err != nil {
 		return checkpoint.Checkpoint{}, err
+	}
+	promotion, err := checkpoint.FollowPromotion(ctx, control, id)
+	if err != nil {
+		return checkpoint.Checkpoint{}, err
+	}
+	if promotion != nil {
+		e.setState(Starting, fmt.Sprintf("this server was promoted from a standby, to timeline %d after %d: its synced slot goes on from %s",
+			promotion.To, promotion.From, promotion.Applied))
 	}
 	place, err := checkpoint.TakeOver(ctx, control, id)
 	if e.recreate {
@@ -94,7 +110,7 @@ func (e *Engine) takeOver(ctx context.Context, control *pgx.Conn) (checkpoint.Ch
 	if err = slot.gap(place.Applied); err != nil {
 		return checkpoint.Checkpoint{}, err
 	}
-	return place, e.fill(ctx, control, "", place.Applied, nil)
+	return place, e.fill(ctx, control, place.Epoch, "", place.Applied, nil)
 }
 
 // startFirst begins where there is no checkpoint for the slot: with a slot of
@@ -108,11 +124,11 @@ func (e *Engine) startFirst(ctx context.Context, control *pgx.Conn, id checkpoin
 	}
 	if slot.exists {
 		if slot.lost() {
-			return checkpoint.Checkpoint{}, &SlotError{Slot: slot.name, Problem: slotLost}
+			return checkpoint.Checkpoint{}, slot.loss()
 		}
 		return e.begin(ctx, control, id, "", slot.confirmed, nil)
 	}
-	created, err := stream.CreateSlot(ctx, e.streamConfig())
+	created, err := e.createSlot(ctx, control)
 	if err != nil {
 		return checkpoint.Checkpoint{}, err
 	}
@@ -142,13 +158,17 @@ func (e *Engine) begin(ctx context.Context, control *pgx.Conn, id checkpoint.Ide
 	if err != nil {
 		return checkpoint.Checkpoint{}, err
 	}
-	return place, e.fill(ctx, control, snapshot, start, release)
+	return place, e.fill(ctx, control, place.Epoch, snapshot, start, release)
 }
 
 // fill backfills the read models that are not filled yet.
-func (e *Engine) fill(ctx context.Context, control *pgx.Conn, snapshot string, start pglogrepl.LSN, release func()) error {
-	var err error
-	if e.partitions, err = e.knownPartitions(ctx, control); err != nil {
+func (e *Engine) fill(ctx context.Context, control *pgx.Conn, epoch int64, snapshot string, start pglogrepl.LSN, release func()) error {
+	e.epoch = epoch
+	err := e.sortOut(ctx, control)
+	if err != nil {
+		return err
+	}
+	if e.partitions, err = e.knownPartitions(ctx, control, epoch); err != nil {
 		return err
 	}
 	unfilled, err := backfill.Unfilled(ctx, control)
@@ -156,16 +176,18 @@ func (e *Engine) fill(ctx context.Context, control *pgx.Conn, snapshot string, s
 		return err
 	}
 	var models []*compile.ReadModel
-	for _, m := range e.cfg.Plan.ReadModels {
+	late := false // older transactions may run: those that are mended have waited
+	for _, m := range e.plan.ReadModels {
 		if unfilled[m.Name] {
 			models = append(models, m)
+			late = late || !e.waited[m.Name]
 		}
 	}
 	if len(models) == 0 {
 		return nil
 	}
 	e.setState(Backfilling, fmt.Sprintf("filling %d read models", len(models)))
-	if snapshot == "" {
+	if snapshot == "" && late {
 		if err = e.outlive(ctx, control); err != nil {
 			return err
 		}

@@ -34,6 +34,15 @@ type Result struct {
 	Upserted, Deleted, Unchanged int
 	Quarantined                  []Quarantined
 	Resolve, Rebuild, Commit     time.Duration
+	// Checked is how many stored documents, not of the batch, were compared with
+	// their definition, and Wrong are those that do not equal it: they will be
+	// rebuilt.
+	Checked int
+	Wrong   []Wrong
+	// FanOuts are what the batch has put off, and Spread the time that its
+	// chunk of earlier ones took.
+	FanOuts []FanOut
+	Spread  time.Duration
 	// End is behind the commit in the WAL: once the server has flushed as far,
 	// the batch is durable.
 	End pglogrepl.LSN
@@ -53,10 +62,12 @@ type Applier struct {
 	plan  *compile.Plan
 	slot  string
 	epoch int64
+	limit int // see DefaultFanOut
 	// now is the clock of the log's timestamps.
 	now func() time.Time
 	// held are the quarantined keys, so that one that builds again is taken out.
-	held map[pendingKey]struct{}
+	held  map[pendingKey]struct{}
+	round *round // of the self-check
 
 	started time.Time
 	w       *writer // of the batch under way
@@ -65,7 +76,17 @@ type Applier struct {
 // New returns an Applier that writes as the given epoch of the slot. It owns
 // conn from now on.
 func New(conn *pgx.Conn, plan *compile.Plan, slot string, epoch int64) *Applier {
-	return &Applier{conn: conn, plan: plan, slot: slot, epoch: epoch, now: time.Now, held: map[pendingKey]struct{}{}}
+	return &Applier{conn: conn, plan: plan, slot: slot, epoch: epoch, limit: DefaultFanOut, now: time.Now, held: map[pendingKey]struct{}{}}
+}
+
+// LimitFanOut sets how many documents of a read model one changed row may lead
+// to within its batch. Zero is the default; below zero there is no limit, and
+// every batch is whole.
+func (a *Applier) LimitFanOut(documents int) {
+	a.limit = documents
+	if documents == 0 {
+		a.limit = DefaultFanOut
+	}
 }
 
 // Begin opens the batch's transaction and takes its snapshot: the first
@@ -79,7 +100,7 @@ func (a *Applier) Begin(ctx context.Context) (*batch.Snapshot, error) {
 	res := a.conn.SendBatch(ctx, &b)
 	snapshot, epoch, err := readBegin(res)
 	if err = errors.Join(err, res.Close()); err != nil {
-		return nil, fmt.Errorf("open the batch's transaction: %w", err)
+		return nil, errors.Join(fmt.Errorf("open the batch's transaction: %w", err), a.Rollback(context.WithoutCancel(ctx)))
 	}
 	if epoch != a.epoch {
 		return nil, errors.Join(ErrFenced, a.Rollback(context.WithoutCancel(ctx)))
@@ -174,8 +195,16 @@ func (a *Applier) end(ctx context.Context, careful bool, err error) error {
 
 func (a *Applier) apply(ctx context.Context) error {
 	a.addPending(a.w.found, a.w.work.Pending)
+	a.addWanted(a.w.found, a.w.work.Wanted)
 	if err := a.rebuild(ctx); err != nil {
 		return err
+	}
+	if err := a.w.spread(ctx); err != nil {
+		return err
+	}
+	var err error
+	if a.w.result.Checked, a.w.result.Wrong, err = a.selfCheck(ctx, a.w.work.Check, a.w.work.Skip); err != nil {
+		return fmt.Errorf("compare stored documents with their definition: %w", err)
 	}
 	start := a.now()
 	if err := a.w.commit(ctx); err != nil {
@@ -199,7 +228,7 @@ func (a *Applier) resolve(ctx context.Context, dirty *batch.Dirty) error {
 func (a *Applier) rebuild(ctx context.Context) error {
 	start := a.now()
 	found := a.w.found
-	a.w.found = newAffected()
+	a.w.found, a.w.last = newAffected(), found
 	if err := a.w.rebuild(ctx, found); err != nil {
 		return fmt.Errorf("rebuild documents: %w", err)
 	}

@@ -47,7 +47,7 @@ func (w *writer) queueLogs(b *pgx.Batch) {
 const saveCheckpoint = `
 UPDATE freshet.checkpoint
 SET state = 'streaming', batch = $3, applied_lsn = greatest(applied_lsn, $4), watermark = greatest(watermark, $5),
-    commit_time = coalesce($6, commit_time), updated_at = $7
+    complete = greatest(complete, $8), commit_time = coalesce($6, commit_time), updated_at = $7
 WHERE slot = $1 AND epoch = $2`
 
 // commit writes log, pending and checkpoint, wakes the readers of the feed and
@@ -62,9 +62,14 @@ func (w *writer) commit(ctx context.Context) error {
 	var b pgx.Batch
 	w.queueLogs(&b)
 	w.queuePending(&b)
+	w.queueWrong(&b, w.result.Wrong)
+	w.queueChunk(&b)
+	if err := w.queueFanOuts(&b); err != nil {
+		return err
+	}
 	var saved pgconn.CommandTag
 	b.Queue(saveCheckpoint, a.slot, a.epoch, w.work.Number, w.work.Batch.Resume, w.work.Batch.Watermark,
-		timeOrNull(w.work.Batch.LastCommit), a.now()).Exec(func(tag pgconn.CommandTag) error {
+		timeOrNull(w.work.Batch.LastCommit), a.now(), w.complete()).Exec(func(tag pgconn.CommandTag) error {
 		saved = tag
 		return nil
 	})

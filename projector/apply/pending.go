@@ -16,6 +16,15 @@ type Work struct {
 	Number  int64
 	Batch   batch.Batch
 	Pending []PendingKey // keys of freshet.pending whose time has come
+	Wanted  []PendingKey // keys that somebody wants to read, of models with a fan-out
+	Chunk   *Chunk       // of fan-outs of earlier batches
+	// Waiting is the first commit that is put off by fan-outs of earlier
+	// batches, without those that the chunk ends; 0 is none.
+	Waiting pglogrepl.LSN
+	// Check is how many stored documents to compare with their definition, but
+	// of those read models that Skip names.
+	Check int
+	Skip  func(model string) bool
 }
 
 // PendingKey is a key that waits in freshet.pending.
@@ -50,9 +59,10 @@ func orNull(lsn pglogrepl.LSN) *pglogrepl.LSN {
 	return &lsn
 }
 
-// Load reads which keys are held, after a start.
+// Load reads which keys are held, after a start: those that were set aside.
+// Keys that were only asked for may be very many, and take their turn by Due.
 func (a *Applier) Load(ctx context.Context) error {
-	rows, err := a.conn.Query(ctx, "SELECT model, key FROM freshet.pending")
+	rows, err := a.conn.Query(ctx, "SELECT model, key FROM freshet.pending WHERE error IS NOT NULL")
 	if err != nil {
 		return fmt.Errorf("read freshet.pending: %w", err)
 	}
@@ -67,19 +77,28 @@ func (a *Applier) Load(ctx context.Context) error {
 	return nil
 }
 
-// MaxDue is how many keys Due returns at most.
-const MaxDue = chunk
+// MaxDue is how many keys Due returns at most: what is committed meanwhile
+// waits for them.
+const MaxDue = 250
+
+// selectDue reads each priority by the index, so that keys whose time has not
+// come cost nothing, however many.
+const selectDue = `
+SELECT d.model, d.key
+FROM generate_series(1, 0, -1) AS p (priority), LATERAL (
+    SELECT w.model, w.key, w.next_try_at FROM freshet.pending AS w
+    WHERE w.priority = p.priority AND w.next_try_at <= now() AND w.model = ANY ($1) ORDER BY w.next_try_at LIMIT $2) AS d
+ORDER BY p.priority DESC, d.next_try_at LIMIT $2`
 
 // Due returns keys whose next try has come, read over any connection: at most
-// MaxDue, the longest waiting first.
+// MaxDue, those of the higher priority first, and then the longest waiting.
 // Keys of models that the plan does not have are left alone.
 func Due(ctx context.Context, conn *pgx.Conn, plan *compile.Plan) ([]PendingKey, error) {
 	names := make([]string, len(plan.ReadModels))
 	for i, m := range plan.ReadModels {
 		names[i] = m.Name
 	}
-	rows, err := conn.Query(ctx, `
-SELECT model, key FROM freshet.pending WHERE next_try_at <= now() AND model = ANY ($1) ORDER BY next_try_at LIMIT $2`, names, MaxDue)
+	rows, err := conn.Query(ctx, selectDue, names, MaxDue)
 	if err != nil {
 		return nil, fmt.Errorf("read freshet.pending: %w", err)
 	}
@@ -103,17 +122,29 @@ func (a *Applier) addPending(found *affected, keys []PendingKey) {
 	}
 }
 
-// The wait before the next try doubles from a second to an hour.
+// addWanted adds keys that somebody wants to read.
+func (a *Applier) addWanted(found *affected, keys []PendingKey) {
+	for _, k := range keys {
+		for _, model := range a.plan.ReadModels {
+			if model.Name == k.Model {
+				found.add(model.ID, k.Key)
+			}
+		}
+	}
+}
+
+// The wait before the next try doubles from a second to an hour, by the server's
+// clock, as Due reads it: this process's may be another.
 const hold = `
 INSERT INTO freshet.pending AS p (model, key, reason, error, attempts, since_lsn, created_at, next_try_at)
-VALUES ($1, $2, 'quarantine', $3, 1, $4, $5, $5::timestamptz + interval '1 second')
+VALUES ($1, $2, 'quarantine', $3, 1, $4, clock_timestamp(), clock_timestamp() + interval '1 second')
 ON CONFLICT (model, key) DO UPDATE
 SET reason = 'quarantine', error = excluded.error, attempts = p.attempts + 1,
-    next_try_at = $5::timestamptz + least(interval '1 hour', interval '1 second' * (2 ^ least(p.attempts, 12)))`
+    next_try_at = clock_timestamp() + least(interval '1 hour', interval '1 second' * (2 ^ least(p.attempts, 12)))`
 
 func (w *writer) queuePending(b *pgx.Batch) {
 	for _, q := range w.result.Quarantined {
-		b.Queue(hold, q.Model, q.Key, describe(q.Err), w.work.Batch.Watermark, w.applier.now())
+		b.Queue(hold, q.Model, q.Key, describe(q.Err), w.work.Batch.Watermark)
 	}
 	for _, k := range w.built {
 		b.Queue("DELETE FROM freshet.pending WHERE model = $1 AND key = $2", k.Model, k.Key)

@@ -11,63 +11,6 @@ import (
 	"freshet/projector/compile"
 )
 
-// maxKeys bounds the keys held in memory for one read model of a batch: past
-// it the whole model is rebuilt by a cursor instead, which needs no memory.
-const maxKeys = 1_000_000
-
-// affected is what a batch must rebuild of each read model.
-type affected struct {
-	keys  map[int]map[string]struct{} // by read model
-	whole map[int]bool
-}
-
-func (f *affected) add(model int, key string) {
-	if f.whole[model] {
-		return
-	}
-	set := f.keys[model]
-	if set == nil {
-		set = map[string]struct{}{}
-		f.keys[model] = set
-	}
-	set[key] = struct{}{}
-	if len(set) > maxKeys {
-		f.setWhole(model)
-	}
-}
-
-func (f *affected) setWhole(model int) {
-	f.whole[model] = true
-	delete(f.keys, model)
-}
-
-func newAffected() *affected {
-	return &affected{keys: map[int]map[string]struct{}{}, whole: map[int]bool{}}
-}
-
-// maxEarly is how many documents may be rebuilt before the batch is complete:
-// their log rows are kept in memory until then.
-const maxEarly = 5000
-
-func (f *affected) large() bool {
-	n := 0
-	for _, set := range f.keys {
-		n += len(set)
-	}
-	return len(f.whole) > 0 || n > maxEarly
-}
-
-// sorted returns a read model's keys in order: rows are always locked in the
-// same order, and a batch is the same whenever it is replayed.
-func (f *affected) sorted(model int) []string {
-	keys := make([]string, 0, len(f.keys[model]))
-	for k := range f.keys[model] {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
-
 // follow follows every dirty path to the keys of its read model, all on the
 // batch's snapshot.
 func (a *Applier) follow(ctx context.Context, dirty *batch.Dirty, found *affected) error {
@@ -80,51 +23,114 @@ func (a *Applier) follow(ctx context.Context, dirty *batch.Dirty, found *affecte
 			if found.whole[path.Model.ID] {
 				continue
 			}
-			if err := queuePath(&b, path, dirty, found); err != nil {
+			if err := a.queuePath(&b, path, dirty, found); err != nil {
 				return fmt.Errorf("path %s: %w", path.Via, err)
 			}
 		}
 	}
-	if b.Len() == 0 {
-		return nil
+	for b.Len() > 0 {
+		if err := a.conn.SendBatch(ctx, &b).Close(); err != nil {
+			return a.attribute(err)
+		}
+		b = pgx.Batch{}
+		if err := a.takeApart(&b, found); err != nil {
+			return err
+		}
 	}
-	return a.conn.SendBatch(ctx, &b).Close()
+	return nil
 }
 
 // queuePath adds the keys of a direct path to found, and the queries of any
-// other to the batch.
-func queuePath(b *pgx.Batch, path *compile.Path, dirty *batch.Dirty, found *affected) error {
+// other to the batch: what leads to too many documents is put off.
+func (a *Applier) queuePath(b *pgx.Batch, path *compile.Path, dirty *batch.Dirty, found *affected) error {
 	if path.Direct {
 		for v := range dirty.Values(path.ID) {
 			found.add(path.Model.ID, string(v))
 		}
 		return nil
 	}
-	for part := range slices.Chunk(slices.Collect(dirty.Values(path.ID)), chunk) {
-		args, err := columns(path, part)
-		if err != nil {
+	for values := range slices.Chunk(slices.Collect(dirty.Values(path.ID)), chunk) {
+		if err := a.queuePart(b, part{path, values}, found); err != nil {
 			return err
 		}
-		b.Queue(path.SQL, args...).Query(func(rows pgx.Rows) error {
-			return readKeys(rows, path.Model.ID, found)
-		})
 	}
 	return nil
 }
 
-func readKeys(rows pgx.Rows, model int, found *affected) error {
+// part is some start values of a path.
+type part struct {
+	path   *compile.Path
+	values []batch.Value
+}
+
+func (a *Applier) queuePart(b *pgx.Batch, p part, found *affected) error {
+	arrays, err := columns(p.path, p.values)
+	if err != nil {
+		return err
+	}
+	if a.limit < 0 {
+		b.Queue(p.path.SQL, arguments(arrays)...).Query(func(rows pgx.Rows) error {
+			return compile.OfModel(p.path.Model.Name, readKeys(rows, func(key string) { a.found(found, p.path, key) }))
+		})
+		return nil
+	}
+	b.Queue(p.path.Probe, append(arguments(arrays), int64(a.limit)+1)...).Query(func(rows pgx.Rows) error {
+		return compile.OfModel(p.path.Model.Name, a.w.probe(rows, p, found))
+	})
+	return nil
+}
+
+// probe takes the documents that a part leads to. Where they are too many it
+// is taken apart, down to the values that lead to too many by themselves: only
+// these are put off, so that whatever is of an ordinary size stays whole.
+func (w *writer) probe(rows pgx.Rows, p part, found *affected) error {
+	var keys []string
+	if err := readKeys(rows, func(key string) { keys = append(keys, key) }); err != nil {
+		return err
+	}
+	switch {
+	case len(keys) <= w.applier.limit:
+		for _, key := range keys {
+			w.applier.found(found, p.path, key)
+		}
+	case len(p.values) == 1:
+		w.putOff(p.path, p.values)
+	default:
+		w.heavy = append(w.heavy, p)
+	}
+	return nil
+}
+
+// pieces is into how many a part is taken apart.
+const pieces = 8
+
+// takeApart queues the parts that led to too many documents, in smaller ones.
+func (a *Applier) takeApart(b *pgx.Batch, found *affected) error {
+	heavy := a.w.heavy
+	a.w.heavy = nil
+	for _, p := range heavy {
+		for values := range slices.Chunk(p.values, (len(p.values)+pieces-1)/pieces) {
+			if err := a.queuePart(b, part{p.path, values}, found); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func readKeys(rows pgx.Rows, add func(key string)) error {
 	for rows.Next() {
 		var key string
 		if err := rows.Scan(&key); err != nil {
 			return fmt.Errorf("read affected key: %w", err)
 		}
-		found.add(model, key)
+		add(key)
 	}
 	return rows.Err()
 }
 
 // columns turns start values into one array for each start column, in step.
-func columns(path *compile.Path, values []batch.Value) ([]any, error) {
+func columns(path *compile.Path, values []batch.Value) ([][]string, error) {
 	arrays := make([][]string, len(path.Start))
 	for _, v := range values {
 		parts, err := v.Split(len(path.Start))
@@ -135,9 +141,13 @@ func columns(path *compile.Path, values []batch.Value) ([]any, error) {
 			arrays[i] = append(arrays[i], part)
 		}
 	}
+	return arrays, nil
+}
+
+func arguments(arrays [][]string) []any {
 	args := make([]any, len(arrays))
 	for i := range arrays {
 		args[i] = arrays[i]
 	}
-	return args, nil
+	return args
 }

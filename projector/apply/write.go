@@ -21,7 +21,13 @@ type writer struct {
 	work    Work
 	careful bool
 	found   *affected     // what is to be rebuilt yet
+	last    *affected     // what was rebuilt last
 	stamp   pglogrepl.LSN // for the documents' freshet_lsn
+
+	// heavy are parts of paths that lead to too many documents and are to be
+	// taken apart, and overflows the single values that do.
+	heavy     []part
+	overflows []overflow
 
 	logs   []logRow
 	result Result
@@ -35,27 +41,11 @@ func (w *writer) rebuild(ctx context.Context, found *affected) error {
 	for _, model := range w.applier.plan.ReadModels {
 		if found.whole[model.ID] {
 			if err := w.wholeModel(ctx, model); err != nil {
-				return fmt.Errorf("%s, whole: %w", model.Name, err)
+				return compile.OfModel(model.Name, fmt.Errorf("whole: %w", err))
 			}
 		}
 	}
-	return w.chunks(ctx, chunksOf(w.applier.plan, found))
-}
-
-// piece is the keys of one statement.
-type piece struct {
-	model *compile.ReadModel
-	keys  []string
-}
-
-func chunksOf(plan *compile.Plan, found *affected) []piece {
-	var pieces []piece
-	for _, model := range plan.ReadModels {
-		for part := range slices.Chunk(found.sorted(model.ID), chunk) {
-			pieces = append(pieces, piece{model, part})
-		}
-	}
-	return pieces
+	return w.chunks(ctx, found.pieces(w.applier.plan))
 }
 
 // wholeModel rebuilds a read model through a cursor over all its keys, those
@@ -78,11 +68,7 @@ func (w *writer) wholeModel(ctx context.Context, model *compile.ReadModel) error
 		if len(keys) == 0 {
 			break
 		}
-		var pieces []piece
-		for part := range slices.Chunk(keys, chunk) {
-			pieces = append(pieces, piece{model, part})
-		}
-		if err = w.chunks(ctx, pieces); err != nil {
+		if err = w.chunks(ctx, piecesOf(model, nil, keys)); err != nil {
 			return err
 		}
 	}
@@ -94,7 +80,7 @@ func (w *writer) chunks(ctx context.Context, pieces []piece) error {
 	if w.careful {
 		for _, p := range pieces {
 			if err := w.carefully(ctx, p); err != nil {
-				return err
+				return compile.OfModel(p.model.Name, err)
 			}
 		}
 		return nil
@@ -116,10 +102,12 @@ func (w *writer) pipeline(ctx context.Context, group []piece) error {
 	}
 	outcomes := make([]outcome, len(group))
 	for i, p := range group {
-		b.Queue(p.model.Apply, p.keys, w.stamp, w.applier.started).Query(outcomes[i].read)
+		b.Queue(p.sql(), p.keys, w.stamp, w.applier.started).Query(func(rows pgx.Rows) error {
+			return compile.OfModel(p.model.Name, outcomes[i].read(rows))
+		})
 	}
 	if err := w.applier.conn.SendBatch(ctx, &b).Close(); err != nil {
-		return err
+		return w.applier.attribute(err)
 	}
 	for i, p := range group {
 		w.done(p, &outcomes[i])
@@ -162,7 +150,10 @@ func (w *writer) carefully(ctx context.Context, p piece) error {
 	var o outcome
 	err = o.read(rows)
 	rows.Close()
-	if err = errors.Join(err, rows.Err()); err == nil {
+	if err == nil {
+		err = rows.Err()
+	}
+	if err == nil {
 		w.done(p, &o)
 		_, err = conn.Exec(ctx, "RELEASE SAVEPOINT freshet_chunk")
 		return err
@@ -170,7 +161,9 @@ func (w *writer) carefully(ctx context.Context, p piece) error {
 	if !faultOfData(err) {
 		return err
 	}
-	if _, rollbackErr := conn.Exec(ctx, "ROLLBACK TO SAVEPOINT freshet_chunk"); rollbackErr != nil {
+	// Rolled back to, a savepoint still stands: those of a thousand faults would
+	// be nested, and each statement slower than the one before.
+	if _, rollbackErr := conn.Exec(ctx, "ROLLBACK TO SAVEPOINT freshet_chunk; RELEASE SAVEPOINT freshet_chunk"); rollbackErr != nil {
 		return errors.Join(err, rollbackErr)
 	}
 	return w.halve(ctx, p, err)
@@ -182,10 +175,10 @@ func (w *writer) halve(ctx context.Context, p piece, fault error) error {
 		return nil
 	}
 	middle := len(p.keys) / 2
-	if err := w.carefully(ctx, piece{p.model, p.keys[:middle]}); err != nil {
+	if err := w.carefully(ctx, piece{model: p.model, keys: p.keys[:middle]}); err != nil {
 		return err
 	}
-	return w.carefully(ctx, piece{p.model, p.keys[middle:]})
+	return w.carefully(ctx, piece{model: p.model, keys: p.keys[middle:]})
 }
 
 // done books a chunk that was written.
@@ -195,7 +188,9 @@ func (w *writer) done(p piece, o *outcome) {
 	w.result.Deleted += len(o.deleted)
 	w.result.Unchanged += unchanged
 	w.logs = append(w.logs, logRow{model: p.model.Name, outcome: *o, unchanged: unchanged})
-	w.release(p)
+	if p.path == nil || w.careful { // a patch says nothing of the rest of the document
+		w.release(p)
+	}
 }
 
 // release notes the held keys of a chunk that built.

@@ -55,8 +55,9 @@ type Progress struct {
 	Elapsed   time.Duration
 }
 
-// Run fills all models, one after the other, then builds their indexes and
-// marks each as ready.
+// Run fills all models, one after the other, and then builds their indexes. They
+// are filled, and not ready yet: their documents may be younger than those of
+// the others, up to the first batch that follows. See Ready.
 func Run(ctx context.Context, cfg Config) error {
 	conn, err := session.Connect(ctx, cfg.ConnConfig, "backfill")
 	if err != nil {
@@ -67,7 +68,7 @@ func Run(ctx context.Context, cfg Config) error {
 	for i, model := range cfg.Models {
 		fills[i] = &fill{cfg: cfg, model: model, began: time.Now()}
 		if err := fills[i].documentsOf(ctx, conn); err != nil {
-			return fmt.Errorf("backfill %s: %w", model.Name, err)
+			return compile.OfModel(model.Name, fmt.Errorf("backfill: %w", err))
 		}
 	}
 	if cfg.Release != nil {
@@ -75,7 +76,7 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	for _, f := range fills {
 		if err := f.complete(ctx, conn); err != nil {
-			return fmt.Errorf("backfill %s: %w", f.model.Name, err)
+			return compile.OfModel(f.model.Name, fmt.Errorf("backfill: %w", err))
 		}
 	}
 	return nil
@@ -84,7 +85,7 @@ func Run(ctx context.Context, cfg Config) error {
 // Unfilled returns the names of the read models whose backfill has not
 // finished.
 func Unfilled(ctx context.Context, conn *pgx.Conn) (map[string]bool, error) {
-	rows, err := conn.Query(ctx, "SELECT name FROM freshet.models WHERE state = 'backfilling'")
+	rows, err := conn.Query(ctx, "SELECT name FROM freshet.models WHERE state = 'backfilling' AND filled_at IS NULL")
 	if err != nil {
 		return nil, fmt.Errorf("read freshet.models: %w", err)
 	}
@@ -97,6 +98,24 @@ func Unfilled(ctx context.Context, conn *pgx.Conn) (map[string]bool, error) {
 		set[n] = true
 	}
 	return set, nil
+}
+
+// Ready marks the read models that are filled as ready: a batch has been applied
+// since, so that all documents are of one snapshot. It returns their names.
+func Ready(ctx context.Context, conn *pgx.Conn) ([]string, error) {
+	rows, err := conn.Query(ctx, `
+WITH made AS (
+    UPDATE freshet.models SET state = 'ready', paused_lsn = NULL, paused_at = NULL, error = NULL
+    WHERE state = 'backfilling' AND filled_at IS NOT NULL RETURNING name)
+SELECT name FROM made, (SELECT pg_notify('freshet', 'backfill')) AS woken`)
+	if err != nil {
+		return nil, fmt.Errorf("mark read models as ready: %w", err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("mark read models as ready: %w", err)
+	}
+	return names, nil
 }
 
 // Restart forgets what is filled: every read model is to be filled again, over
@@ -300,7 +319,7 @@ func (f *fill) fillRange(ctx context.Context, conn *pgx.Conn, r keyRange) error 
 	return nil
 }
 
-// finish marks the model as ready, logs the backfill and wakes the feed: any
+// finish marks the model as filled, logs the backfill and wakes the feed: any
 // key of the model may have changed. The entry bears the watermark of now, not
 // of the slot's start: of a model that is filled again, a cache may be about to
 // store a document read at that watermark, and must not.
@@ -316,10 +335,12 @@ SELECT $1, coalesce(c.batch, 0), $2, 'backfill', true, $3, $4, greatest($4::pg_l
 FROM (SELECT) AS one LEFT JOIN freshet.checkpoint AS c ON c.slot = $1`,
 		f.cfg.Slot, f.model.Name, f.documents.Load(), f.cfg.Start, f.began, float64(time.Since(f.began))/float64(time.Millisecond))
 	if err == nil {
-		_, err = tx.Exec(ctx, "UPDATE freshet.models SET state = 'ready', filled_at = now() WHERE name = $1", f.model.Name)
+		_, err = tx.Exec(ctx, "UPDATE freshet.models SET filled_at = now() WHERE name = $1", f.model.Name)
 	}
-	if err == nil {
-		_, err = tx.Exec(ctx, "DELETE FROM freshet.backfill WHERE model = $1", f.model.Name)
+	for _, done := range []string{"backfill", "fanout"} { // a fill is younger than any fan-out to it
+		if err == nil {
+			_, err = tx.Exec(ctx, "DELETE FROM freshet."+done+" WHERE model = $1", f.model.Name)
+		}
 	}
 	if err == nil {
 		_, err = tx.Exec(ctx, "SELECT pg_notify('freshet', 'backfill')")

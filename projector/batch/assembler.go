@@ -148,6 +148,9 @@ func (a *Assembler) describe(m *wal.Relation) error {
 		return err
 	}
 	a.relations[m.ID] = rel
+	if a.open != nil {
+		a.open.Described = true
+	}
 	return nil
 }
 

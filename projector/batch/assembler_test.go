@@ -177,7 +177,7 @@ func TestFeedTransaction(t *testing.T) {
 		&wal.Logical{Transactional: true, Prefix: "freshet", Content: "42"},
 	)
 	tx.Dirty = Dirty{}
-	want := &Transaction{XID: 771, CommitLSN: 0x100, EndLSN: 0x130, CommitTime: time.Unix(7, 0), Changes: 3, Markers: []string{"41", "42"}}
+	want := &Transaction{XID: 771, CommitLSN: 0x100, EndLSN: 0x130, CommitTime: time.Unix(7, 0), Changes: 3, Described: true, Markers: []string{"41", "42"}}
 	if diff := cmp.Diff(want, tx, cmp.AllowUnexported(Dirty{})); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
@@ -208,14 +208,19 @@ func TestFeedSpills(t *testing.T) {
 }
 
 func TestFeedSchemaErrors(t *testing.T) {
-	for name, m := range map[string]*wal.Relation{
-		"column dropped":          describe(users, "tb_user", 'd', "*id", "bio"),
-		"column renamed":          describe(posts, "tb_post", 'f', "id", "headline", "draft"),
-		"identity nothing":        describe(users, "tb_user", 'n', "*id", "username", "bio"),
-		"identity too small":      describe(comments, "tb_comment", 'd', "*id", "content", "post_id"),
-		"identity by wrong index": describe(comments, "tb_comment", 'i', "id", "content", "*post_id"),
+	for name, c := range map[string]struct {
+		relation *wal.Relation
+		models   []string // those that alone depend on it
+	}{
+		"column dropped":          {describe(users, "tb_user", 'd', "*id", "bio"), []string{"Post", "User"}},
+		"column renamed":          {describe(posts, "tb_post", 'f', "id", "headline", "draft"), []string{"Post"}},
+		"link dropped":            {describe(comments, "tb_comment", 'f', "id", "content"), []string{"Post"}},
+		"identity nothing":        {describe(users, "tb_user", 'n', "*id", "username", "bio"), []string{"Post", "User"}},
+		"identity too small":      {describe(comments, "tb_comment", 'd', "*id", "content", "post_id"), []string{"Post"}},
+		"identity by wrong index": {describe(comments, "tb_comment", 'i', "id", "content", "*post_id"), []string{"Comment"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			m := c.relation
 			a := NewAssembler(testPlan(), Options{})
 			_, err := feedAll(a, &wal.Begin{}, m)
 			var schema *SchemaError
@@ -224,6 +229,17 @@ func TestFeedSchemaErrors(t *testing.T) {
 			}
 			if schema.Table != "public."+m.Table || schema.Problem == "" || schema.Remedy == "" {
 				t.Errorf("%+v", schema)
+			}
+			if diff := cmp.Diff(c.models, schema.Models); diff != "" {
+				t.Errorf("-want +got\n%s", diff)
+			}
+			// Without these read models the same table is none of the plan's, or fits.
+			gone := map[string]bool{}
+			for _, name := range schema.Models {
+				gone[name] = true
+			}
+			if _, err := feedAll(NewAssembler(testPlan().Without(gone), Options{}), &wal.Begin{}, m); err != nil {
+				t.Errorf("without %v: %v", schema.Models, err)
 			}
 		})
 	}

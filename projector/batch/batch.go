@@ -24,6 +24,9 @@ type Transaction struct {
 	CommitTime time.Time
 	Dirty      Dirty
 	Changes    int // row changes of source tables, truncates included
+	// Described says that the stream has described a source table in it: for
+	// the first time, or since something about the table was changed.
+	Described bool
 	// Markers are the contents of the logical messages with Freshet's prefix
 	// that the transaction carried.
 	Markers []string

@@ -171,6 +171,7 @@ func (rel *relation) noValue(path *compile.Path, kind wal.CellKind) error {
 		Table:   rel.source.Table.Name.String(),
 		Problem: fmt.Sprintf("the WAL does not hold the value of %s, which leads from a changed row to %s", columnList(path.Start), path.Via),
 		Remedy:  "ALTER TABLE " + sanitize(rel.source) + " REPLICA IDENTITY FULL",
+		Models:  []string{path.Model.Name},
 	}
 }
 

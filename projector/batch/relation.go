@@ -14,6 +14,8 @@ type SchemaError struct {
 	Table   string // schema.name
 	Problem string // what is wrong, one clause
 	Remedy  string // what to do, one sentence or statement
+	// Models are the read models whose documents would be wrong by it, sorted.
+	Models []string
 }
 
 // Error returns the table, the problem and the remedy.
@@ -81,6 +83,7 @@ func checkColumns(source *compile.Source, positions map[string]int) error {
 		Table:   source.Table.Name.String(),
 		Problem: "the model reads " + columnList(missing) + ", which the replication stream does not have: dropped, renamed, or left out of the publication",
 		Remedy:  "restore it, or change the model file to the new name and run freshet migrate --apply; the publication must not have a column list for this table",
+		Models:  source.ModelsReading(missing),
 	}
 }
 
@@ -104,6 +107,7 @@ func checkIdentity(rel *relation, m *wal.Relation, positions map[string]int) err
 		Problem: fmt.Sprintf("its replica identity (%s) does not cover %s, so the old value is not in the WAL",
 			identityName(m.Identity), columnList(missing)),
 		Remedy: "run freshet migrate --apply, or: ALTER TABLE " + sanitize(rel.source) + " REPLICA IDENTITY FULL",
+		Models: rel.source.ModelsStarting(missing),
 	}
 }
 
@@ -137,6 +141,7 @@ func (rel *relation) bindPath(path *compile.Path, positions map[string]int) (bou
 				Table:   rel.source.Table.Name.String(),
 				Problem: fmt.Sprintf("column %s, which leads from its rows to %s, is not in the replication stream", name, path.Via),
 				Remedy:  "restore it, or change the model file and run freshet migrate --apply",
+				Models:  []string{path.Model.Name},
 			}
 		}
 		bound.start = append(bound.start, at)

@@ -2,15 +2,15 @@
 // it follows, how far it has come, and which projector is in charge.
 //
 // Guarantees: progress is never carried over to another cluster, timeline,
-// database or slot (Mismatch says which); only one projector at a time passes
-// Lock; and taking over raises the epoch, by which every earlier one is fenced.
+// database or slot (Mismatch says which); only one projector at a time holds
+// TryLock's lock; once Evict has returned, no session of an earlier holder is
+// left; and taking over raises the epoch, by which every earlier one is fenced.
 package checkpoint
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
@@ -57,15 +57,23 @@ func (m *Mismatch) Error() string {
 // ErrNone says that there is no checkpoint for the slot yet.
 var ErrNone = errors.New("no checkpoint")
 
+// ErrStandby says that the server is a standby, for now at least.
+var ErrStandby = errors.New("this server is a standby, which nothing can be written to: connect to the primary, or promote this one")
+
 // Find returns the identity of the database behind conn.
 func Find(ctx context.Context, conn *pgx.Conn, slot string) (Identity, error) {
 	id := Identity{Slot: slot}
 	// The timeline is read off the name of the WAL file being written: the
 	// control file knows a new one only after the checkpoint that follows a
 	// promotion.
+	var standby bool
 	err := conn.QueryRow(ctx, `
-SELECT system_identifier::text, ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::integer, current_database()
-FROM pg_control_system()`).Scan(&id.SystemID, &id.Timeline, &id.Database)
+SELECT pg_is_in_recovery(), system_identifier::text, current_database(), CASE WHEN pg_is_in_recovery() THEN 0
+       ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::integer END
+FROM pg_control_system()`).Scan(&standby, &id.SystemID, &id.Database, &id.Timeline)
+	if err == nil && standby {
+		err = ErrStandby
+	}
 	if err != nil {
 		return Identity{}, fmt.Errorf("identify the cluster: %w", err)
 	}
@@ -90,14 +98,16 @@ FROM freshet.checkpoint WHERE slot = $1`, slot).Scan(
 
 // Create writes the first checkpoint of a slot whose changes begin at start.
 // One that is there is replaced: its epoch is raised, and so is its batch
-// number, so that the log stays in order.
+// number, so that the log stays in order. Its fan-outs end: every document is
+// to be filled.
 func Create(ctx context.Context, conn *pgx.Conn, id Identity, start pglogrepl.LSN) error {
 	_, err := conn.Exec(ctx, `
+WITH ended AS (DELETE FROM freshet.fanout WHERE slot = $1)
 INSERT INTO freshet.checkpoint AS c (slot, system_id, timeline, database, state, epoch, batch, applied_lsn, watermark, updated_at)
 VALUES ($1, $2, $3, $4, 'backfilling', 1, 0, $5, '0/0', now())
 ON CONFLICT (slot) DO UPDATE
 SET system_id = excluded.system_id, timeline = excluded.timeline, database = excluded.database, state = 'backfilling',
-    epoch = c.epoch + 1, partitions = '{}', applied_lsn = excluded.applied_lsn, watermark = '0/0', updated_at = now()`,
+    epoch = c.epoch + 1, partitions = '{}', applied_lsn = excluded.applied_lsn, watermark = '0/0', complete = '0/0', updated_at = now()`,
 		id.Slot, id.SystemID, id.Timeline, id.Database, start)
 	if err != nil {
 		return fmt.Errorf("write freshet.checkpoint: %w", err)
@@ -124,13 +134,16 @@ func TakeOver(ctx context.Context, conn *pgx.Conn, found Identity) (Checkpoint, 
 }
 
 // Advance moves the place of an idle projector on, and tells the readers of the
-// feed: nothing of the sources lies between it and lsn. It returns false when another projector has taken over.
-func Advance(ctx context.Context, conn *pgx.Conn, slot string, epoch int64, lsn pglogrepl.LSN) (bool, error) {
+// feed: nothing of the sources lies between it and lsn. Complete is the
+// watermark without what fan-outs have put off. It returns false when another
+// projector has taken over.
+func Advance(ctx context.Context, conn *pgx.Conn, slot string, epoch int64, lsn, complete pglogrepl.LSN) (bool, error) {
 	tag, err := conn.Exec(ctx, `
 WITH moved AS (
-    UPDATE freshet.checkpoint SET applied_lsn = greatest(applied_lsn, $3), watermark = greatest(watermark, $3), updated_at = now()
+    UPDATE freshet.checkpoint SET applied_lsn = greatest(applied_lsn, $3), watermark = greatest(watermark, $3),
+        complete = greatest(complete, $4), updated_at = now()
     WHERE slot = $1 AND epoch = $2 RETURNING watermark)
-SELECT pg_notify('freshet', watermark::text) FROM moved`, slot, epoch, lsn)
+SELECT pg_notify('freshet', watermark::text) FROM moved`, slot, epoch, lsn, complete)
 	if err != nil {
 		return false, fmt.Errorf("advance freshet.checkpoint: %w", err)
 	}
@@ -149,12 +162,13 @@ func Partitions(ctx context.Context, conn *pgx.Conn, slot string) (map[string]st
 }
 
 // SavePartitions notes the state of partitioned tables that the documents
-// reflect.
-func SavePartitions(ctx context.Context, conn *pgx.Conn, slot string, states map[string]string) error {
-	if _, err := conn.Exec(ctx, "UPDATE freshet.checkpoint SET partitions = $2 WHERE slot = $1", slot, states); err != nil {
-		return fmt.Errorf("write freshet.checkpoint: %w", err)
+// reflect. It returns false when another projector has taken over.
+func SavePartitions(ctx context.Context, conn *pgx.Conn, slot string, epoch int64, states map[string]string) (bool, error) {
+	tag, err := conn.Exec(ctx, "UPDATE freshet.checkpoint SET partitions = $3 WHERE slot = $1 AND epoch = $2", slot, epoch, states)
+	if err != nil {
+		return false, fmt.Errorf("write freshet.checkpoint: %w", err)
 	}
-	return nil
+	return tag.RowsAffected() == 1, nil
 }
 
 // lockClass is the first key of Freshet's advisory locks, "frsh" in ASCII.
@@ -170,20 +184,6 @@ func TryLock(ctx context.Context, conn *pgx.Conn, slot string) (ok bool, holder 
 	if ok {
 		return true, "", nil
 	}
-	var pid int32
-	var since time.Time
-	var client string
-	err = conn.QueryRow(ctx, `
-SELECT a.pid, a.backend_start, coalesce(host(a.client_addr), 'a local socket')
-FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
-WHERE l.locktype = 'advisory' AND l.granted AND l.classid = $1::bigint::oid AND l.objid = (hashtext($2)::bigint & 4294967295)::oid
-  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-LIMIT 1`, int64(lockClass), slot).Scan(&pid, &since, &client)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return false, "a session that has just ended", nil
-	}
-	if err != nil {
-		return false, "", fmt.Errorf("find the holder of the projector's lock: %w", err)
-	}
-	return false, fmt.Sprintf("pid %d from %s, connected since %s", pid, client, since.UTC().Format(time.RFC3339)), nil
+	leader, err := Holder(ctx, conn, slot)
+	return false, leader.String(), err
 }

@@ -52,10 +52,10 @@ func TestTakeOverRaisesTheEpochAndFencesTheOlder(t *testing.T) {
 	if second.Epoch <= first.Epoch || second.Applied != 100 {
 		t.Fatalf("first %+v, second %+v", first, second)
 	}
-	if ok, err := checkpoint.Advance(ctx, conn, "freshet", first.Epoch, 200); err != nil || ok {
+	if ok, err := checkpoint.Advance(ctx, conn, "freshet", first.Epoch, 200, 200); err != nil || ok {
 		t.Fatalf("the older projector advanced: %v, %v", ok, err)
 	}
-	if ok, err := checkpoint.Advance(ctx, conn, "freshet", second.Epoch, 200); err != nil || !ok {
+	if ok, err := checkpoint.Advance(ctx, conn, "freshet", second.Epoch, 200, 200); err != nil || !ok {
 		t.Fatalf("the newer projector did not advance: %v, %v", ok, err)
 	}
 	if c, err := checkpoint.Load(ctx, conn, "freshet"); err != nil || c.Applied != 200 || c.Watermark != 200 {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+
+	place "freshet/projector/checkpoint"
 )
 
 // checkpoint is the progress kept for a slot, beside where this database is.
@@ -15,6 +17,7 @@ type checkpoint struct {
 	Database string
 	Applied  string // LSN
 	Ahead    bool   // beyond the end of this server's WAL
+	Followed bool   // the timeline is another by a promotion that a synced slot came through
 
 	HereSystemID string
 	HereTimeline int32
@@ -30,9 +33,10 @@ func readCheckpoint(ctx context.Context, conn *pgx.Conn, slotName string) (*chec
 SELECT k.system_id, k.timeline, k.database, k.applied_lsn::text, s.system_identifier::text, current_database()::text,
        CASE WHEN pg_is_in_recovery() THEN k.timeline
             ELSE ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int END,
-       NOT pg_is_in_recovery() AND k.applied_lsn > pg_current_wal_lsn()
+       NOT pg_is_in_recovery() AND k.applied_lsn > pg_current_wal_lsn(),
+       EXISTS (SELECT FROM freshet.checkpoint c JOIN pg_replication_slots s ON s.slot_name = c.slot WHERE c.slot = k.slot AND `+place.Continues+`)
   FROM freshet.checkpoint k, pg_control_system() s
- WHERE k.slot = $1`, slotName).Scan(&c.SystemID, &c.Timeline, &c.Database, &c.Applied, &c.HereSystemID, &c.HereDatabase, &c.HereTimeline, &c.Ahead)
+ WHERE k.slot = $1`, slotName).Scan(&c.SystemID, &c.Timeline, &c.Database, &c.Applied, &c.HereSystemID, &c.HereDatabase, &c.HereTimeline, &c.Ahead, &c.Followed)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
@@ -47,7 +51,7 @@ func (c *checkpoint) foreign() string {
 		return fmt.Sprintf("another cluster (system identifier %s, this one is %s)", c.SystemID, c.HereSystemID)
 	case c.Database != c.HereDatabase:
 		return fmt.Sprintf("another database (%q, this one is %q)", c.Database, c.HereDatabase)
-	case c.Timeline != c.HereTimeline:
+	case c.Timeline != c.HereTimeline && (!c.Followed || c.HereTimeline < c.Timeline):
 		return fmt.Sprintf("another timeline (%d, this one is %d)", c.Timeline, c.HereTimeline)
 	case c.Ahead:
 		return "a later state of this cluster (it is at " + c.Applied + ", beyond the end of the WAL)"

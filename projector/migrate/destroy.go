@@ -208,23 +208,49 @@ func (r *remover) dropTable(row *modelRow) {
 	})
 }
 
-// createTable finds Freshet's own tables in its migrations.
-var createTable = regexp.MustCompile(`(?m)^CREATE TABLE (?:IF NOT EXISTS )?` + migrations.Schema + `\.(\w+)`)
+// createTable and createView find Freshet's own in its migrations.
+var (
+	createTable = regexp.MustCompile(`(?m)^CREATE TABLE (?:IF NOT EXISTS )?` + migrations.Schema + `\.(\w+)`)
+	createView  = regexp.MustCompile(`(?m)^CREATE (?:OR REPLACE )?VIEW ` + migrations.Schema + `\.(\w+)`)
+)
 
-// ownTables are the names of all tables that any version's migrations make.
-func ownTables() ([]string, error) {
+// made are the names of all that any version's migrations make, by the
+// statement that makes it.
+func made(create *regexp.Regexp) ([]string, error) {
 	files, err := migrations.All()
 	if err != nil {
 		return nil, err
 	}
-	names := []string{"schema_version"}
+	var names []string
 	for _, f := range files {
-		for _, found := range createTable.FindAllStringSubmatch(f.SQL, -1) {
+		for _, found := range create.FindAllStringSubmatch(f.SQL, -1) {
 			names = append(names, found[1])
 		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names), nil
+}
+
+// own plans the end of Freshet's own tables or views: it returns the statement,
+// empty where there are none, and all names that are Freshet's.
+func (r *remover) own(ctx context.Context, what string, create *regexp.Regexp, more ...string) (sql string, names []string, err error) {
+	if names, err = made(create); err != nil {
+		return "", nil, err
+	}
+	names = append(names, more...)
+	var found []string
+	for _, name := range names {
+		if there, err := r.has(ctx, name); err != nil {
+			return "", nil, err
+		} else if there {
+			full := catalog.Name{Schema: migrations.Schema, Name: name}
+			found, r.dropped = append(found, quote(full)), append(r.dropped, full)
+		}
+	}
+	if len(found) > 0 {
+		sql = "DROP " + what + " " + strings.Join(found, ", ")
+	}
+	return sql, names, nil
 }
 
 // schema plans the end of schema freshet.
@@ -234,23 +260,21 @@ func (r *remover) schema(ctx context.Context) error {
 	if err != nil || !there {
 		return err
 	}
-	own, err := ownTables()
+	dropViews, views, err := r.own(ctx, "VIEW", createView)
 	if err != nil {
 		return err
 	}
-	var statements, tables []string
-	for _, name := range own {
-		if there, err := r.has(ctx, name); err != nil {
-			return err
-		} else if there {
-			table := catalog.Name{Schema: migrations.Schema, Name: name}
-			tables, r.dropped = append(tables, quote(table)), append(r.dropped, table)
+	dropTables, tables, err := r.own(ctx, "TABLE", createTable, "schema_version")
+	if err != nil {
+		return err
+	}
+	var statements []string
+	for _, sql := range []string{dropViews, dropTables} {
+		if sql != "" {
+			statements = append(statements, sql)
 		}
 	}
-	if len(tables) > 0 {
-		statements = append(statements, "DROP TABLE "+strings.Join(tables, ", "))
-	}
-	others, err := r.strangers(ctx, own)
+	others, err := r.strangers(ctx, append(tables, views...))
 	if err != nil {
 		return err
 	}

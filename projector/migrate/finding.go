@@ -21,6 +21,9 @@ type Finding struct {
 	What     string // one sentence without a final full stop
 	Where    string // the table, setting, role, slot or publication
 	Remedy   string // what to do, often a statement to run
+	// Models are the read models that alone it concerns: the others are right
+	// all the same. Nil where it concerns all, or none in particular.
+	Models []string
 }
 
 // String returns "fault: where: what" and the remedy on a line of its own.

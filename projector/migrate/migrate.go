@@ -135,7 +135,7 @@ func Plan(ctx context.Context, conn *pgx.Conn, cp *compile.Plan, opts Options) (
 	if err != nil {
 		return nil, err
 	}
-	p := &planner{Migration: &Migration{opts: opts}, state: s, plan: cp, faults: append(walLevel(s.walLevel), s.unsuitable(cp)...)}
+	p := &planner{Migration: &Migration{opts: opts}, state: s, plan: cp, faults: append(serverFaults(s.version, s.walLevel), s.unsuitable(cp)...)}
 	p.schema()
 	p.drops()
 	p.tables()

@@ -91,12 +91,13 @@ func (p *planner) slot() {
 
 // slotStep plans the slot's creation.
 func (p *planner) slotStep(name string) {
+	options := slotOptions(p.state.version)
 	step := Step{
 		Kind:  KindSlot,
 		What:  fmt.Sprintf("create the replication slot %s", name),
-		SQL:   fmt.Sprintf("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", literal(name)),
+		SQL:   fmt.Sprintf("SELECT pg_create_logical_replication_slot(%s, 'pgoutput'%s)", literal(name), options),
 		Locks: "nothing; it waits for every transaction that is running and has written something",
-		do:    func(ctx context.Context, w *worker) error { return w.createSlot(ctx, name) },
+		do:    func(ctx context.Context, w *worker) error { return w.createSlot(ctx, name, options) },
 	}
 	if p.opts.LeaveSlot {
 		step.Phase, step.What = After, step.What+": the projector does it at its start, with the snapshot for the first fill"
@@ -105,8 +106,17 @@ func (p *planner) slotStep(name string) {
 	p.add(step)
 }
 
+// slotOptions asks for a slot that standbys keep in step, where the server has
+// such: after a failover the projector goes on with it.
+func slotOptions(version int) string {
+	if version < 170000 {
+		return ""
+	}
+	return ", failover => true"
+}
+
 // createSlot creates the slot, by the caller's function if there is one.
-func (w *worker) createSlot(ctx context.Context, name string) error {
+func (w *worker) createSlot(ctx context.Context, name, options string) error {
 	if w.opts.CreateSlot != nil {
 		ctx, cancel := context.WithTimeout(ctx, w.opts.SlotWait)
 		defer cancel()
@@ -117,7 +127,7 @@ func (w *worker) createSlot(ctx context.Context, name string) error {
 	if err := w.settings(ctx, "0", milliseconds(w.opts.SlotWait)); err != nil {
 		return err
 	}
-	_, err := w.conn.Exec(ctx, `SELECT pg_catalog.pg_create_logical_replication_slot($1, 'pgoutput')`, name)
+	_, err := w.conn.Exec(ctx, `SELECT pg_catalog.pg_create_logical_replication_slot($1, 'pgoutput'`+options+`)`, name)
 	switch code := sqlState(err); {
 	case code == codeCanceled && ctx.Err() == nil:
 		return w.blocked(fmt.Sprintf("create replication slot %s within %s", name, w.opts.SlotWait))

@@ -15,6 +15,7 @@ import (
 
 // state is what a database has of what a plan needs.
 type state struct {
+	version     int // as server_version_num
 	walLevel    string
 	pending     []migrations.File
 	models      map[string]*modelRow
@@ -45,8 +46,8 @@ func (r *modelRow) table() catalog.Name {
 func readState(ctx context.Context, conn *pgx.Conn, cp *compile.Plan, slotName, publicationName string) (*state, error) {
 	s := &state{models: map[string]*modelRow{}, sources: map[catalog.Name]*catalog.Table{}}
 	var err error
-	if err := conn.QueryRow(ctx, `SELECT current_setting('wal_level')`).Scan(&s.walLevel); err != nil {
-		return nil, fmt.Errorf("read wal_level: %w", err)
+	if err := conn.QueryRow(ctx, `SELECT current_setting('server_version_num')::int, current_setting('wal_level')`).Scan(&s.version, &s.walLevel); err != nil {
+		return nil, fmt.Errorf("read the server's version and wal_level: %w", err)
 	}
 	if s.pending, err = migrations.Pending(ctx, conn); err != nil {
 		return nil, err

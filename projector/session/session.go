@@ -33,10 +33,16 @@ var settings = map[string]string{
 	// is the watchdog on the stream, not a timeout meant for applications.
 	"statement_timeout":                   "0",
 	"idle_in_transaction_session_timeout": "0",
+	"idle_session_timeout":                "0",
 	"lock_timeout":                        "10s",
 	"default_transaction_isolation":       "read committed",
 	"default_transaction_read_only":       "off",
 	"row_security":                        "off",
+	// The server lets go of the sessions of a machine that is gone, and of the
+	// locks and the snapshot that they hold.
+	"tcp_keepalives_idle":     "10",
+	"tcp_keepalives_interval": "5",
+	"tcp_keepalives_count":    "3",
 }
 
 // Config returns a copy of base with the projector's settings. The purpose is

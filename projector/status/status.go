@@ -61,6 +61,14 @@ type Model struct {
 	Pending     int64      `json:"pending"`
 	Quarantined int64      `json:"quarantined"`
 	Definition  string     `json:"definition"` // the first 12 digits of its hash: it changes with the model file
+	Paused      *Paused    `json:"paused"`     // nil: it is kept up to date, or yet to be filled
+}
+
+// Paused says why a read model is not kept.
+type Paused struct {
+	Since    time.Time `json:"since"`
+	SinceLSN string    `json:"sinceLsn"` // the first commit that its documents may lack
+	Error    string    `json:"error"`    // what happened, where, and what to do
 }
 
 // Pending is a key that waits.
@@ -127,12 +135,14 @@ SELECT m.name, (m.layout->>'schema') || '.' || (m.layout->>'table'), m.state,
        coalesce(greatest(c.reltuples, 0)::bigint, 0), coalesce(pg_total_relation_size(c.oid), 0),
        (SELECT l.logged_at FROM freshet.sync_log AS l WHERE l.model = m.name ORDER BY l.id DESC LIMIT 1),
        count(p.key) FILTER (WHERE p.reason <> 'quarantine'), count(p.key) FILTER (WHERE p.reason = 'quarantine'),
-       left(m.hash, 12)
+       left(m.hash, 12),
+       CASE WHEN m.state = 'paused' THEN jsonb_build_object('since', coalesce(m.paused_at, now()),
+            'sinceLsn', coalesce(m.paused_lsn, '0/1')::text, 'error', coalesce(m.error, '')) END
 FROM freshet.models AS m
 LEFT JOIN pg_namespace AS n ON n.nspname = m.layout->>'schema'
 LEFT JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = m.layout->>'table'
 LEFT JOIN freshet.pending AS p ON p.model = m.name
-GROUP BY m.name, m.layout, m.state, m.hash, c.oid, c.reltuples
+GROUP BY m.name, c.oid, c.reltuples
 ORDER BY m.name`)
 	if err != nil {
 		return err

@@ -31,6 +31,8 @@ INSERT INTO tv_post SELECT generate_series(1, 1000);
 ANALYZE tv_post;
 INSERT INTO freshet.models (name, hash, layout, sources, state)
 VALUES ('Post', 'abcdefghijklmnop', '{"schema": "public", "table": "tv_post"}', '[]', 'ready');
+INSERT INTO freshet.models (name, hash, layout, sources, state, paused_lsn, paused_at, error)
+VALUES ('Quiet', 'q', '{"schema": "public", "table": "tv_quiet"}', '[]', 'paused', '0/18', now(), 'public.tb_quiet: the table is gone');
 INSERT INTO freshet.pending (model, key, reason, error, attempts, since_lsn, created_at) VALUES
   ('Post', 'asked', 'resync', NULL, 0, '0/1', now() - interval '1 hour'),
   ('Post', 'poison', 'quarantine', repeat('x', 5000), 3, '0/1', now());
@@ -53,12 +55,15 @@ func TestRead(t *testing.T) {
 	if c := d.Checkpoint; c == nil || c.Batch != 7 || c.Watermark != "0/20" || c.LagBytes <= 0 {
 		t.Errorf("the checkpoint: %+v", c)
 	}
-	if len(d.Models) != 1 {
+	if len(d.Models) != 2 {
 		t.Fatalf("the models: %+v", d.Models)
 	}
 	m := d.Models[0]
 	if m.Documents != 1000 || m.Bytes <= 0 || m.LastBatch == nil || m.Pending != 1 || m.Quarantined != 1 || m.Definition != "abcdefghijkl" || m.Table != "public.tv_post" {
 		t.Errorf("the model: %+v", m)
+	}
+	if p := d.Models[1].Paused; m.Paused != nil || p == nil || p.SinceLSN != "0/18" || p.Error != "public.tb_quiet: the table is gone" || p.Since.IsZero() {
+		t.Errorf("what is paused: %+v, %+v", m.Paused, p)
 	}
 	if len(d.Pending) != 2 || d.Pending[0].Key != "poison" || len(*d.Pending[0].Error) != 1000 || d.Pending[1].Key != "asked" {
 		t.Errorf("what waits: %+v", d.Pending)

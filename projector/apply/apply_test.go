@@ -1,0 +1,230 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"freshet/deploy/pgserver/pgtest"
+	"freshet/projector/batch"
+)
+
+// TestABatchIsOnItsSnapshot leaves what is committed after Begin to the next
+// batch.
+func TestABatchIsOnItsSnapshot(t *testing.T) {
+	f := newFixture(t)
+	snapshot, err := f.applier.Begin(t.Context())
+	must(t, err)
+	f.exec("UPDATE tb_item SET n = 42 WHERE id = 7")
+	if snapshot.Xmax < snapshot.Xmin {
+		t.Errorf("%+v", snapshot)
+	}
+	must(t, f.applier.Resolve(t.Context(), f.dirty("Item", "7")))
+	r, err := f.applier.Apply(t.Context(), f.work(), false)
+	if err != nil || r.Unchanged != 1 || r.Upserted != 0 {
+		t.Errorf("%+v %v", r, err)
+	}
+	r, err = f.apply(false, f.dirty("Item", "7"))
+	if err != nil || r.Upserted != 1 {
+		t.Errorf("%+v %v", r, err)
+	}
+	f.expect("42", "SELECT data->>'n' FROM tv_item WHERE id = 7")
+	f.expect("0/7D5", "SELECT freshet_lsn::text FROM tv_item WHERE id = 7")
+	f.expect("0", "SELECT count(*)::text FROM tv_item WHERE freshet_lsn = '0/3ED'") // what the first batch found unchanged
+}
+
+// TestACommit writes documents, log and place together, and wakes the readers.
+func TestACommit(t *testing.T) {
+	f := newFixture(t)
+	listener := pgtest.Connect(t, f.url)
+	if _, err := listener.Exec(t.Context(), "LISTEN freshet"); err != nil {
+		t.Fatal(err)
+	}
+	f.exec("UPDATE tb_owner SET name = 'renamed' WHERE id = 3")
+	f.exec("DELETE FROM tb_item WHERE id = 12") // of owner 3
+	f.exec("INSERT INTO tb_item VALUES (200, 3, 1)")
+	_, err := f.applier.Begin(t.Context())
+	must(t, err)
+	must(t, f.applier.Early(t.Context(), f.dirty("Item", "12", "200", "50"), 77))
+	must(t, f.applier.Resolve(t.Context(), f.dirty("Item.owner", "3")))
+	must(t, f.applier.Resolve(t.Context(), f.dirty("Owner.items", "3")))
+	f.expect("0", "SELECT count(*)::text FROM freshet.sync_log")
+	f.expect("1", "SELECT count(*)::text FROM tv_item WHERE id = 12") // not committed
+	r, err := f.applier.Apply(t.Context(), f.work(), false)
+	must(t, err)
+	if r.Upserted != 11 || r.Deleted != 1 || r.Unchanged != 2 || r.End == 0 || len(r.Quarantined) != 0 {
+		t.Errorf("%+v", r)
+	}
+	f.expect("0", "SELECT count(*)::text FROM tv_item WHERE id = 12")
+	f.expect("0/4D", "SELECT freshet_lsn::text FROM tv_item WHERE id = 200")
+	f.expect("0", "SELECT $1::text", f.wrongDocuments("Item"))
+	f.expect("0", "SELECT $1::text", f.wrongDocuments("Owner"))
+	f.expect("12 11 1 2", "SELECT concat_ws(' ', sum(cardinality(keys) + cardinality(deleted_keys)), sum(upserted), sum(deleted), sum(unchanged)) FROM freshet.sync_log WHERE success AND batch = 1 AND watermark = '0/3ED' AND xids = '{7}'")
+	f.expect("streaming 1 0/3EB 0/3ED 0/3ED", "SELECT concat_ws(' ', state, batch, applied_lsn, watermark, complete) FROM freshet.checkpoint")
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if n, err := listener.WaitForNotification(ctx); err != nil || n.Payload != "0/3ED" {
+		t.Errorf("%+v %v", n, err)
+	}
+}
+
+// TestWholeModel rebuilds all of it, and removes what should not be there.
+func TestWholeModel(t *testing.T) {
+	f := newFixture(t)
+	f.exec("UPDATE tb_item SET n = 9")
+	f.exec("INSERT INTO tv_item SELECT (jsonb_populate_record(i, '{\"id\": 999}')).* FROM tv_item AS i WHERE id = 1")
+	whole := &batch.Dirty{}
+	whole.AddWhole(f.readModel("Item").ID)
+	r, err := f.apply(false, whole)
+	if err != nil || r.Upserted != 100 || r.Deleted != 1 {
+		t.Errorf("%+v %v", r, err)
+	}
+	f.expect("0", "SELECT $1::text", f.wrongDocuments("Item"))
+}
+
+// TestADocumentThatCannotBeBuilt fails the batch as a whole, and sets only
+// that document aside when the batch is done with care.
+func TestADocumentThatCannotBeBuilt(t *testing.T) {
+	f := newFixture(t)
+	f.exec("UPDATE tb_item SET n = CASE WHEN id IN (3, 40) THEN 0 ELSE 8 END WHERE id <= 50")
+	var keys []string
+	for i := range 50 {
+		keys = append(keys, string(rune('0'+(i+1)/10))+string(rune('0'+(i+1)%10)))
+	}
+	for i := range keys {
+		keys[i] = strings.TrimLeft(keys[i], "0")
+	}
+	_, err := f.applier.Begin(t.Context())
+	must(t, err)
+	if err = f.applier.Early(t.Context(), f.dirty("Item", keys...), 5); !errors.Is(err, ErrCareful) {
+		t.Fatalf("early: %v", err)
+	}
+	if _, err = f.apply(false, f.dirty("Item", keys...)); !errors.Is(err, ErrCareful) {
+		t.Fatalf("not careful: %v", err)
+	}
+	f.expect("0", "SELECT count(*)::text FROM tv_item WHERE n = 8")
+	r, err := f.apply(true, f.dirty("Item", keys...))
+	must(t, err)
+	if r.Upserted != 48 || len(r.Quarantined) != 2 || r.Quarantined[0].Model != "Item" {
+		t.Fatalf("%+v", r)
+	}
+	if text := r.Quarantined[0].Err.Error(); strings.Count(text, "division by zero") != 1 {
+		t.Errorf("the error is said more than once: %s", text)
+	}
+	f.expect("3,40 quarantine 1 true", `SELECT string_agg(key, ',' ORDER BY key) || ' ' || min(reason) || ' ' || sum(attempts) / 2 || ' ' || bool_and(error LIKE 'division by zero (SQLSTATE 22012)%' AND next_try_at > now()) FROM freshet.pending`)
+	f.expect("3,40", "SELECT string_agg(k, ',' ORDER BY k) FROM freshet.sync_log, unnest(keys) AS k WHERE NOT success AND error LIKE 'division%'")
+
+	r, err = f.apply(true, f.dirty("Item", "3"))
+	must(t, err)
+	f.expect("2 2", `SELECT attempts || ' ' || round(extract(epoch FROM next_try_at - $1::timestamptz)) FROM freshet.pending WHERE key = '3'`, f.applier.started)
+	f.exec("UPDATE tb_item SET n = 1 WHERE id = 3")
+	if r, err = f.apply(false, f.dirty("Item", "3")); err != nil || r.Upserted != 1 {
+		t.Errorf("%+v %v", r, err)
+	}
+	f.expect("40", "SELECT string_agg(key, ',') FROM freshet.pending")
+}
+
+// TestPending rebuilds keys that were asked for, and takes them off the queue,
+// after a start as well.
+func TestPending(t *testing.T) {
+	f := newFixture(t)
+	f.exec("UPDATE tv_item SET data = '{}' WHERE id IN (1, 2)")
+	f.exec(`INSERT INTO freshet.pending (model, key, reason, since_lsn, next_try_at, priority) VALUES
+		('Item', '1', 'resync', '0/1', now() - interval '1 hour', 0), ('Item', '2', 'resync', '0/1', now(), 1),
+		('Item', '3', 'resync', '0/1', now() + interval '1 hour', 1), ('Gone', '1', 'resync', '0/1', now(), 0)`)
+	f.exec("UPDATE freshet.pending SET reason = 'quarantine', error = 'it failed' WHERE key = '3'")
+	must(t, f.applier.Load(t.Context()))
+	due, err := Due(t.Context(), f.conn, f.plan)
+	must(t, err)
+	if want := []PendingKey{{"Item", "2"}, {"Item", "1"}}; !slices.Equal(due, want) {
+		t.Fatalf("%v are due, want %v", due, want)
+	}
+	_, err = f.applier.Begin(t.Context())
+	must(t, err)
+	work := f.work()
+	work.Pending, work.Batch = due, batch.Batch{Watermark: 1005}
+	r, err := f.applier.Apply(t.Context(), work, false)
+	if err != nil || r.Upserted != 2 {
+		t.Errorf("%+v %v", r, err)
+	}
+	f.expect("Gone 1,Item 3", "SELECT string_agg(model || ' ' || key, ',' ORDER BY model) FROM freshet.pending")
+	f.expect("resync", "SELECT string_agg(DISTINCT operation, ',') FROM freshet.sync_log")
+	// Key 3 comes by for another reason.
+	if _, err = f.apply(false, f.dirty("Item", "3")); err != nil {
+		t.Fatal(err)
+	}
+	f.expect("Gone 1", "SELECT string_agg(model || ' ' || key, ',' ORDER BY model) FROM freshet.pending")
+}
+
+// TestFenced has a projector whose epoch has passed write nothing more, however
+// far it has come with its batch.
+func TestFenced(t *testing.T) {
+	f := newFixture(t)
+	f.exec("UPDATE tb_item SET n = 9 WHERE id = 1")
+	_, err := f.applier.Begin(t.Context())
+	must(t, err)
+	must(t, f.applier.Early(t.Context(), f.dirty("Item", "1"), 5))
+	f.exec("UPDATE freshet.checkpoint SET epoch = 2")
+	_, err = f.applier.Apply(t.Context(), f.work(), false)
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || pg.Code != "40001" {
+		t.Errorf("taken over in the middle of a batch: %v", err)
+	}
+	if _, err = f.applier.Begin(t.Context()); !errors.Is(err, ErrFenced) {
+		t.Errorf("taken over before a batch: %v", err)
+	}
+	f.expect("0", "SELECT count(*)::text FROM freshet.sync_log")
+	f.expect("2", "SELECT data->>'n' FROM tv_item WHERE id = 1")
+	f.exec("DELETE FROM freshet.checkpoint")
+	if _, err = f.applier.Begin(t.Context()); !errors.Is(err, ErrFenced) {
+		t.Errorf("without a checkpoint: %v", err)
+	}
+	if status := f.applier.conn.PgConn().TxStatus(); status != 'I' {
+		t.Errorf("a transaction is open: %c", status)
+	}
+}
+
+// TestRollback gives a batch up, and the next one begins anew.
+func TestRollback(t *testing.T) {
+	f := newFixture(t)
+	must(t, f.applier.Rollback(t.Context()))
+	f.exec("UPDATE tb_item SET n = 9 WHERE id = 1")
+	_, err := f.applier.Begin(t.Context())
+	must(t, err)
+	must(t, f.applier.Early(t.Context(), f.dirty("Item", "1"), 5))
+	must(t, f.applier.Rollback(t.Context()))
+	must(t, f.applier.Rollback(t.Context()))
+	if r, err := f.apply(false); err != nil || r.Upserted+r.Unchanged != 0 {
+		t.Errorf("an empty batch: %+v %v", r, err)
+	}
+	if r, err := f.apply(false, f.dirty("Item", "1")); err != nil || r.Upserted != 1 {
+		t.Errorf("%+v %v", r, err)
+	}
+}
+
+// TestALockOnADocument is an error that passes, and leaves nothing behind.
+func TestALockOnADocument(t *testing.T) {
+	f := newFixture(t)
+	f.exec("UPDATE tb_item SET n = 9 WHERE id = 1")
+	if _, err := f.applier.conn.Exec(t.Context(), "SET lock_timeout = '50ms'"); err != nil {
+		t.Fatal(err)
+	}
+	tx, err := f.conn.Begin(t.Context())
+	must(t, err)
+	_, err = tx.Exec(t.Context(), "SELECT FROM tv_item WHERE id = 1 FOR UPDATE")
+	must(t, err)
+	_, err = f.apply(false, f.dirty("Item", "1"))
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || pg.Code != "55P03" || errors.Is(err, ErrCareful) {
+		t.Errorf("%v", err)
+	}
+	must(t, tx.Rollback(t.Context()))
+	if r, err := f.apply(false, f.dirty("Item", "1")); err != nil || r.Upserted != 1 {
+		t.Errorf("%+v %v", r, err)
+	}
+}
