@@ -25,8 +25,14 @@ type LayoutColumn = served.LayoutColumn
 // Feed tells how fresh the cache is: a cache.Feed.
 type Feed interface {
 	Watermark() pglogrepl.LSN
+	// Lags are the models that are not as fresh as a Watermark read before; nil
+	// if there are none. It is asked by each request.
+	Lags() cache.Lags
 	// Wait returns once the watermark is at or past lsn, or with an error when ctx ends.
 	Wait(ctx context.Context, lsn pglogrepl.LSN) error
+	// WaitModels returns once all documents of the models are as fresh as lsn.
+	// Its error is a cache.LagError where one of them is not.
+	WaitModels(ctx context.Context, lsn pglogrepl.LSN, models []string) error
 	// Fresh says whether the feed has been heard of lately enough.
 	Fresh() (ok bool, since time.Duration)
 	Attach(cache.Invalidator)
@@ -36,6 +42,10 @@ type Feed interface {
 // visible before LSN was called lies below the LSN that it returns.
 type Marker interface {
 	LSN(ctx context.Context) (pglogrepl.LSN, error)
+	// Want asks for documents that lag behind the watermark, as keys by model:
+	// they are as fresh as the watermark was once it is at or past the LSN that
+	// it returns. The keys are the caller's, and not to be kept.
+	Want(ctx context.Context, keys map[string][]string) (pglogrepl.LSN, error)
 }
 
 // Config configures a Server. Model, Layouts and either Pool or Store are
@@ -56,7 +66,8 @@ type Config struct {
 	// Feed tells how fresh the cache is. Without it every read goes to the
 	// database.
 	Feed Feed
-	// Marker is needed for Freshet-Consistency: strong.
+	// Marker is needed for Freshet-Consistency: strong, and to read documents
+	// that a large change has not come to yet.
 	Marker Marker
 	// WaitTimeout is how long a request waits for the freshness that it asks
 	// for. Default 200 ms.

@@ -9,6 +9,8 @@ import (
 
 	"github.com/jackc/pglogrepl"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"freshet/cache"
 )
 
 // The headers of consistency.
@@ -73,15 +75,22 @@ func staleError(have, want pglogrepl.LSN) *gqlerror.Error {
 // freshness sets what the run reads at, without waiting: the watermark is
 // taken before anything is read, so that it is a lower bound of all of it.
 func (s *Server) freshness(r *run) {
-	if s.cfg.Feed == nil {
-		r.bypass, r.lsn = true, maxLSN
+	if s.following() {
+		// In this order: see cache.Feed.Lags.
+		r.lsn = s.cfg.Feed.Watermark()
+		r.lags, r.bypass, r.unknown = s.cfg.Feed.Lags(), false, false
 		return
 	}
-	r.lsn = s.cfg.Feed.Watermark()
-	if ok, _ := s.cfg.Feed.Fresh(); !ok {
-		// What is read says itself what it is of.
-		r.bypass, r.lsn = true, maxLSN
+	r.bypass, r.unknown, r.lsn = true, true, maxLSN
+}
+
+// following says whether there is a feed, and it is not down.
+func (s *Server) following() bool {
+	if s.cfg.Feed == nil {
+		return false
 	}
+	ok, _ := s.cfg.Feed.Fresh()
+	return ok
 }
 
 // maxLSN stands for "nothing was read yet".
@@ -94,25 +103,22 @@ func (s *Server) await(r *run, d demand) *gqlerror.Error {
 		s.freshness(r)
 		return nil
 	}
+	r.left, r.lenient = s.cfg.WaitTimeout, d.stale
 	err := s.awaitDemand(r, d)
-	if err != nil && !d.stale {
+	if err == nil || !d.stale {
 		return err
 	}
-	if err != nil {
-		r.stale, r.min = true, 0
-	}
 	s.freshness(r)
-	if r.lsn < r.min {
-		// The database has what is wanted, and the feed, just back, has not yet.
-		r.bypass, r.lsn = true, maxLSN
-	}
+	r.giveIn()
 	return nil
 }
 
-// awaitDemand waits for what the demand asks, at most Config.WaitTimeout.
+// awaitDemand waits for what the demand asks, as long as the run may wait.
 func (s *Server) awaitDemand(r *run, d demand) *gqlerror.Error {
-	ctx, cancel := context.WithTimeout(r.ctx, s.cfg.WaitTimeout)
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(r.ctx, r.left)
 	defer cancel()
+	defer func() { r.left -= time.Since(began) }()
 	want := d.min
 	if d.strong {
 		lsn, err := s.mark(ctx)
@@ -122,11 +128,16 @@ func (s *Server) awaitDemand(r *run, d demand) *gqlerror.Error {
 		want = max(want, lsn)
 	}
 	r.min = want
-	have, reached := s.reached(ctx, want)
-	if reached {
-		return nil
+	if s.following() {
+		// Nobody needs to wait to be told that.
+		if err := r.paused(s.cfg.Feed.Watermark(), s.cfg.Feed.Lags()); err != nil {
+			return err
+		}
 	}
-	return staleError(have, want)
+	if err := s.reach(ctx, r); err != nil {
+		return err
+	}
+	return r.awaitPlan(ctx)
 }
 
 // mark writes a marker, and returns what a strong read waits for.
@@ -144,15 +155,25 @@ func (s *Server) mark(ctx context.Context) (pglogrepl.LSN, *gqlerror.Error) {
 	return lsn, nil
 }
 
-// reached waits for the watermark. A watermark below a demanded LSN may be one
+// reach waits for the watermark that the run asks for, and sets what it reads
+// at: the cache, or the database while the feed is down, or just back and still
+// behind what the database was seen to have.
+func (s *Server) reach(ctx context.Context, r *run) *gqlerror.Error {
+	if s.following() {
+		if have, ok := s.follow(ctx, r.min); !ok {
+			return staleError(have, r.min)
+		}
+		if s.freshness(r); !r.bypass && r.lsn >= r.min {
+			return nil
+		}
+	}
+	r.lsn = maxLSN
+	return s.poll(ctx, r, r.min, nil)
+}
+
+// follow waits for the feed's watermark. One below a demanded LSN may be one
 // that nothing pushes on, on an idle system: a marker does.
-func (s *Server) reached(ctx context.Context, want pglogrepl.LSN) (have pglogrepl.LSN, ok bool) {
-	if s.cfg.Feed == nil {
-		return s.poll(ctx, want)
-	}
-	if fresh, _ := s.cfg.Feed.Fresh(); !fresh {
-		return s.poll(ctx, want)
-	}
+func (s *Server) follow(ctx context.Context, want pglogrepl.LSN) (have pglogrepl.LSN, ok bool) {
 	if have = s.cfg.Feed.Watermark(); have >= want {
 		return have, true
 	}
@@ -175,22 +196,33 @@ func (s *Server) nudge(ctx context.Context) {
 // feed is down.
 const pollInterval = 10 * time.Millisecond
 
-// poll waits for the watermark in the database itself.
-func (s *Server) poll(ctx context.Context, want pglogrepl.LSN) (have pglogrepl.LSN, ok bool) {
+// poll waits for the watermark in the database itself, and until none of the
+// models lags behind it. The run then reads at what was found.
+func (s *Server) poll(ctx context.Context, r *run, want pglogrepl.LSN, models []string) *gqlerror.Error {
+	var have pglogrepl.LSN
+	var late *cache.LagError
 	for nudged := false; ; nudged = true {
-		lsn, err := s.store.Watermark(ctx)
+		lsn, lags, err := s.store.Watermark(ctx)
 		if err == nil {
-			have = lsn
+			have, late = lsn, lags.Late(lsn, want, models)
 		}
-		if err == nil && have >= want {
-			return have, true
+		switch {
+		case err != nil || have < want || late != nil && !late.Lag.Paused():
+		case late != nil:
+			return lagError(late)
+		default:
+			r.readAt(lsn, lags)
+			return nil
 		}
-		if !nudged {
+		if !nudged && have < want {
 			s.nudge(ctx)
 		}
 		select {
 		case <-ctx.Done():
-			return have, false
+			if late != nil && have >= want {
+				return lagError(late)
+			}
+			return staleError(have, want)
 		case <-time.After(pollInterval):
 		}
 	}

@@ -52,9 +52,6 @@ func (s *Server) exec(ctx context.Context, oc *graphql.OperationContext) *graphq
 	}
 	s.freshness(r)
 	r.read()
-	if r.cancel != nil {
-		defer r.cancel()
-	}
 	if !r.writeQuery() {
 		r.out = append(r.out[:0], null...)
 	}

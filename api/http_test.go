@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/jackc/pglogrepl"
+
+	"freshet/cache"
 )
 
 const jsonType = "application/json"
@@ -154,6 +156,10 @@ func (m *fixedMarker) LSN(context.Context) (pglogrepl.LSN, error) {
 	return m.lsn, m.err
 }
 
+func (m *fixedMarker) Want(ctx context.Context, _ map[string][]string) (pglogrepl.LSN, error) {
+	return m.LSN(ctx)
+}
+
 // TestConsistency: the headers, and what happens when time runs out.
 func TestConsistency(t *testing.T) {
 	m := parseModel(t, "testdata/shop.graphql")
@@ -253,7 +259,7 @@ func TestFailures(t *testing.T) {
 // panicStore panics when it is asked for a page.
 type panicStore struct{ *memStore }
 
-func (panicStore) Watermark(context.Context) (pglogrepl.LSN, error) { panic("secret") }
+func (panicStore) Watermark(context.Context) (pglogrepl.LSN, cache.Lags, error) { panic("secret") }
 
 func TestPanic(t *testing.T) {
 	m := parseModel(t, "testdata/shop.graphql")

@@ -12,6 +12,7 @@ import (
 
 	"freshet/api/page"
 	"freshet/api/served"
+	"freshet/cache"
 )
 
 func (s *memStore) note(what string, n int) error {
@@ -49,10 +50,10 @@ func (s *memStore) Lookup(_ context.Context, t *served.Type, c *page.Column, val
 	return s.lsn, nil
 }
 
-func (s *memStore) Watermark(context.Context) (pglogrepl.LSN, error) {
+func (s *memStore) Watermark(context.Context) (pglogrepl.LSN, cache.Lags, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.lsn, s.fail
+	return s.lsn, s.lags, s.fail
 }
 
 // column returns a column's value, taken from the document.

@@ -17,6 +17,9 @@ func (r *run) read() {
 	var frontier []visit
 	for i := range r.plan.roots {
 		f := &r.plan.roots[i]
+		if r.late != nil {
+			return
+		}
 		switch f.kind {
 		case rootByUnique:
 			r.readUnique(f, &r.roots[i])
@@ -25,15 +28,22 @@ func (r *run) read() {
 		}
 		frontier = r.enter(frontier, f, &r.roots[i])
 	}
-	if len(frontier) > 0 {
+	if len(frontier) > 0 && r.late == nil {
 		r.stitch(frontier)
 	}
 }
 
-// cached returns what the cache has of a document.
+// cached returns what the cache has of a document, and nothing of models whose
+// documents must be wanted first.
 func (r *run) cached(t *served.Type, key string) (*document.Document, cache.State) {
 	if r.bypass {
 		return nil, cache.Miss
+	}
+	if r.lags != nil {
+		if r.behind(t) {
+			return nil, cache.Miss
+		}
+		r.touch(t)
 	}
 	return r.s.docs.Get(t.Model.Name, key)
 }
@@ -45,7 +55,8 @@ func (r *run) load(t *served.Type, keys []string) {
 		r.docs = map[docID]loaded{}
 	}
 	keys = unique(keys)
-	res, err := r.s.docs.Fetch(r.dbContext(), cache.Request{Model: t.Model.Name, Keys: keys, MinLSN: r.min, Bypass: r.bypass}, r.s.loads[t.ID])
+	ctx := r.looking()
+	res, err := r.s.docs.Fetch(ctx, cache.Request{Model: t.Model.Name, Keys: keys, MinLSN: r.least(), Bypass: r.bypass}, r.s.loads[t.ID])
 	if err != nil || res.Loaded > 0 {
 		r.queries++
 	}
@@ -57,6 +68,7 @@ func (r *run) load(t *served.Type, keys []string) {
 		return
 	}
 	r.lower(res.Watermark)
+	r.touch(t)
 	for i, key := range keys {
 		r.docs[docID{t.ID, key}] = loaded{doc: res.Docs[i].Value}
 	}
@@ -88,28 +100,59 @@ func (r *run) readUnique(f *rootField, res *rootResult) {
 		return
 	}
 	t := f.root.Type
-	token := r.s.docs.Begin()
-	var key string
+	key := r.lookup(f, value, res)
+	if res.err != nil || !r.behind(t) {
+		return
+	}
+	if key != "" {
+		if r.want(map[*served.Type][]string{t: {key}}) != nil {
+			return
+		}
+		if again := r.lookup(f, value, res); res.err != nil || again == key {
+			return
+		}
+	}
+	// None, or another one: which it is may be what is lagging.
+	if r.awaitModels([]string{t.Model.Name}) == nil {
+		r.lookup(f, value, res)
+	}
+}
+
+// lookup reads the document of a look-up as it is now, and returns its key.
+func (r *run) lookup(f *rootField, value string, res *rootResult) (key string) {
+	t := f.root.Type
+	ctx, token := r.looking(), r.s.docs.Begin()
 	r.queries++
-	lsn, err := r.s.store.Lookup(r.dbContext(), t, f.root.Column, value, func(k string, data []byte) error {
+	res.doc = nil
+	lsn, err := r.s.store.Lookup(ctx, t, f.root.Column, value, func(k string, data []byte) error {
 		doc, err := document.Prepare(t.Shape, data)
 		key, res.doc = k, doc
 		return err
 	})
 	if err = r.tooOld(err, t, lsn); err != nil {
 		res.doc, res.err = nil, r.s.failure(r.ctx, err)
-		return
+		return ""
 	}
 	r.lower(lsn)
+	r.touch(t)
 	if res.doc != nil {
 		r.s.docs.Put(token, t.Model.Name, key, res.doc, lsn)
 	}
+	return key
+}
+
+// least is what everything is read at, at least.
+func (r *run) least() pglogrepl.LSN {
+	if r.min == 0 {
+		return 0
+	}
+	return max(r.min, r.wanted)
 }
 
 // tooOld turns a read below what the request asks for into an error.
 func (r *run) tooOld(err error, t *served.Type, lsn pglogrepl.LSN) error {
-	if err == nil && lsn < r.min {
-		return &cache.TooOldError{Model: t.Model.Name, Want: r.min, Have: lsn}
+	if least := r.least(); err == nil && lsn < least {
+		return &cache.TooOldError{Model: t.Model.Name, Want: least, Have: lsn}
 	}
 	return err
 }
@@ -123,14 +166,15 @@ func (r *run) readList(f *rootField, res *rootResult) {
 	}
 	t := f.root.Type
 	p := &pageResult{query: q}
-	token := r.s.docs.Begin()
+	ctx, token := r.looking(), r.s.docs.Begin()
 	r.queries++
-	sum, err := r.s.store.Page(r.dbContext(), q, func(row PageRow) error { return p.add(t, row) })
+	sum, err := r.s.store.Page(ctx, q, func(row PageRow) error { return p.add(t, row) })
 	if err = r.tooOld(err, t, sum.Watermark); err != nil {
 		res.err = r.s.failure(r.ctx, err)
 		return
 	}
 	r.lower(sum.Watermark)
+	r.touch(t)
 	p.finish(sum)
 	for _, row := range p.rows {
 		if row.doc != nil {

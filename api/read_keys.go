@@ -37,6 +37,9 @@ func (r *run) readKeys() {
 			k.node(i)
 		}
 	}
+	if r.want(k.missed) != nil {
+		return
+	}
 	for t, keys := range k.missed {
 		r.load(t, keys)
 	}

@@ -2,12 +2,14 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pglogrepl"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
 	"freshet/api/document"
+	"freshet/cache"
 )
 
 // run is one operation being executed. Its buffers are used again.
@@ -26,9 +28,17 @@ type run struct {
 
 	lsn     pglogrepl.LSN // every document is at least as fresh
 	min     pglogrepl.LSN // what the request asks for
+	lags    cache.Lags    // models that are not as fresh as the watermark: see lag.go
 	bypass  bool          // the cache is not to be trusted now
+	unknown bool          // lsn and lags are yet to be asked of the database
 	stale   bool          // the answer is older than asked for, as the caller allows
 	queries int           // reads that the cache did not answer
+
+	x       *exchange       // leaves the gate while the run waits; nil without one
+	left    time.Duration   // for waiting
+	lenient bool            // an older answer is better than none
+	wanted  pglogrepl.LSN   // where the watermark was once the last wanted documents were there
+	late    *gqlerror.Error // what is asked for did not come in time: there is no answer
 }
 
 // step is an element of the path to where the run is writing.
@@ -60,6 +70,9 @@ type loaded struct {
 
 // reset makes the run ready for its next use.
 func (r *run) reset() {
+	if r.cancel != nil {
+		r.cancel()
+	}
 	clear(r.roots)
 	clear(r.vars.values)
 	clear(r.errs)
@@ -79,11 +92,12 @@ func (r *run) dbContext() context.Context {
 }
 
 // execute reads what the plan needs and writes {"data":…} into out, or
-// {"errors":…,"data":…}.
-func (r *run) execute() {
+// {"errors":…,"data":…}. Its error is that of a request without an answer: it
+// would be older than asked for.
+func (r *run) execute() *gqlerror.Error {
 	r.read()
-	if r.cancel != nil {
-		defer r.cancel()
+	if r.late != nil {
+		return r.late
 	}
 	start := len(r.out)
 	r.out = append(r.out, `{"data":`...)
@@ -98,6 +112,7 @@ func (r *run) execute() {
 		r.out = append(r.out, data...)
 	}
 	r.out = append(r.out, '}')
+	return nil
 }
 
 // pathOf returns the path to where the run is writing, with what is below it.

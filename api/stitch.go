@@ -104,6 +104,9 @@ func (r *run) stitch(frontier []visit) {
 		for _, v := range frontier {
 			lv.walk(v)
 		}
+		if r.want(lv.keys) != nil {
+			return
+		}
 		for t, keys := range lv.keys {
 			r.load(t, keys)
 		}

@@ -8,6 +8,7 @@ import (
 
 	"freshet/api/page"
 	"freshet/api/served"
+	"freshet/cache"
 )
 
 // Store reads documents from where they are kept. What it is given must not be
@@ -22,8 +23,8 @@ type Store interface {
 	// Page calls visit for each row of a page, in the order in which the
 	// statement yields them: at most q.Limit+1, from the end if q.Backward.
 	Page(ctx context.Context, q *page.Query, visit func(PageRow) error) (PageSummary, error)
-	// Watermark returns the watermark.
-	Watermark(ctx context.Context) (pglogrepl.LSN, error)
+	// Watermark returns the watermark, and the models that it does not speak for.
+	Watermark(ctx context.Context) (pglogrepl.LSN, cache.Lags, error)
 }
 
 // PageRow is a row of a page.

@@ -15,6 +15,7 @@ import (
 
 	"freshet/api/page"
 	"freshet/api/served"
+	"freshet/cache"
 )
 
 // pgStore reads from Postgres. Statements are prepared once for each
@@ -156,16 +157,26 @@ func texts(raw [][]byte) []*string {
 	return out
 }
 
-func (s *pgStore) Watermark(ctx context.Context) (pglogrepl.LSN, error) {
+// watermarkSQL reads both in one snapshot: the lag of an earlier one would
+// leave out what the watermark has passed since.
+const watermarkSQL = "SELECT watermark::text, " + cache.LagsSQL + " FROM freshet.checkpoint WHERE slot = $1::text"
+
+func (s *pgStore) Watermark(ctx context.Context) (pglogrepl.LSN, cache.Lags, error) {
 	var text string
-	err := s.pool.QueryRow(ctx, "SELECT watermark::text FROM freshet.checkpoint WHERE slot = $1::text", s.slot).Scan(&text)
+	var lag []byte
+	err := s.pool.QueryRow(ctx, watermarkSQL, s.slot).Scan(&text, &lag)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return 0, nil
+		return 0, nil, nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("read the watermark: %w", err)
+		return 0, nil, fmt.Errorf("read the watermark: %w", err)
 	}
-	return parseLSN(text)
+	lsn, err := parseLSN(text)
+	if err != nil {
+		return 0, nil, fmt.Errorf("read the watermark: %w", err)
+	}
+	lags, err := cache.ParseLags(lag)
+	return lsn, lags, err
 }
 
 // classify marks errors that come of a client's values: class 22, data exception.

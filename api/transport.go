@@ -130,7 +130,9 @@ func (s *Server) answer(x *exchange, read func(*exchange) *refusal) *refusal {
 	if refused := s.wait(x, d); refused != nil {
 		return refused
 	}
-	x.run.execute()
+	if late := x.run.execute(); late != nil {
+		return &refusal{http.StatusServiceUnavailable, []*gqlerror.Error{late}}
+	}
 	x.errs = len(x.run.errs)
 	s.leave(x) // how fast the client reads is its own affair
 	x.write(s)
@@ -142,7 +144,7 @@ func (s *Server) enter(x *exchange) *refusal {
 	if err := s.gate.enter(x.r.Context(), func() string { return s.cfg.Client(x.r) }); err != nil {
 		return &refusal{http.StatusServiceUnavailable, []*gqlerror.Error{coded(codeBusy, "There are too many requests just now.")}}
 	}
-	x.inside = true
+	x.inside, x.run.x = true, x
 	return nil
 }
 

@@ -31,6 +31,7 @@ type memStore struct {
 	mu    sync.Mutex
 	docs  map[string]map[string][]byte
 	lsn   pglogrepl.LSN
+	lags  cache.Lags
 	fail  error
 	calls []string // "Post 3": a type and how many keys
 }
@@ -159,17 +160,20 @@ func parseSource(tb testing.TB, path, source string) *model.Model {
 
 // fakeFeed is a feed that tests move.
 type fakeFeed struct {
-	mu    sync.Mutex
-	lsn   pglogrepl.LSN
-	stale bool
-	moved chan struct{}
+	mu      sync.Mutex
+	lsn     pglogrepl.LSN
+	lags    cache.Lags
+	stale   bool
+	cache   cache.Invalidator
+	waiting int
+	moved   chan struct{}
 }
 
 func newFakeFeed(lsn pglogrepl.LSN) *fakeFeed {
 	return &fakeFeed{lsn: lsn, moved: make(chan struct{})}
 }
 
-func (f *fakeFeed) Attach(cache.Invalidator) {}
+func (f *fakeFeed) Attach(c cache.Invalidator) { f.cache = c }
 
 func (f *fakeFeed) Watermark() pglogrepl.LSN {
 	f.mu.Lock()
@@ -181,6 +185,59 @@ func (f *fakeFeed) Fresh() (bool, time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return !f.stale, 0
+}
+
+func (f *fakeFeed) Lags() cache.Lags {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.lags
+}
+
+// lag sets the lags, as with a batch.
+func (f *fakeFeed) lag(lags cache.Lags) {
+	f.mu.Lock()
+	f.lags = lags
+	lsn := f.lsn
+	f.mu.Unlock()
+	f.move(lsn)
+}
+
+func (f *fakeFeed) WaitModels(ctx context.Context, lsn pglogrepl.LSN, models []string) error {
+	for {
+		f.mu.Lock()
+		late, have, moved := f.lags.Late(f.lsn, lsn, models), f.lsn, f.moved
+		f.mu.Unlock()
+		switch {
+		case late == nil && have >= lsn:
+			return nil
+		case late != nil && late.Lag.Paused():
+			return late
+		}
+		if !f.park(ctx, moved) {
+			if late == nil {
+				return ctx.Err()
+			}
+			late.Cause = ctx.Err()
+			return late
+		}
+	}
+}
+
+// park waits, and reports false when ctx ended first.
+func (f *fakeFeed) park(ctx context.Context, moved <-chan struct{}) bool {
+	count := func(n int) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.waiting += n
+	}
+	count(1)
+	defer count(-1)
+	select {
+	case <-moved:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 func (f *fakeFeed) move(lsn pglogrepl.LSN) {
@@ -199,9 +256,7 @@ func (f *fakeFeed) Wait(ctx context.Context, lsn pglogrepl.LSN) error {
 		if have >= lsn {
 			return nil
 		}
-		select {
-		case <-moved:
-		case <-ctx.Done():
+		if !f.park(ctx, moved) {
 			return ctx.Err()
 		}
 	}

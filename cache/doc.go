@@ -6,6 +6,12 @@
 //     The watermark of a [Feed] advances only after every invalidation at or
 //     below it is done; so "wait until the watermark reaches an LSN, then read
 //     through the cache" is right by construction.
+//   - What lags behind the watermark is told with it: a large change is applied
+//     to its documents bit by bit while the watermark moves on, and a read
+//     model that is paused or being filled stands still ([Feed.Lags]). Each bit is invalidated like any
+//     other change, so a cached document is always the one that the database
+//     has, as of the watermark. A reader that needs more waits for the models
+//     ([Feed.WaitModels]), or wants the documents ([Marker.Want]).
 //   - A fill that read older data than the last invalidation of its key is not
 //     stored (the classic stale set), and nobody joins a fill that an
 //     invalidation of its key has overtaken.

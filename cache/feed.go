@@ -108,6 +108,7 @@ type Listener struct {
 type Feed struct {
 	cfg       FeedConfig
 	watermark watermark
+	lagging   atomic.Pointer[lagging]
 	targets   []Invalidator
 	running   atomic.Bool
 	contact   atomic.Pointer[contact]
@@ -131,7 +132,9 @@ func NewFeed(cfg FeedConfig) (*Feed, error) {
 	cfg.Timeout = orDefault(cfg.Timeout, DefaultTimeout)
 	cfg.MaxStaleness = orDefault(cfg.MaxStaleness, DefaultMaxStaleness)
 	cfg.Page = orDefault(cfg.Page, DefaultPage)
-	return &Feed{cfg: cfg}, nil
+	f := &Feed{cfg: cfg}
+	f.lagging.Store(newLagging())
+	return f, nil
 }
 
 func orDefault[T int | time.Duration](v, def T) T {
@@ -212,11 +215,12 @@ func sleep(ctx context.Context, d time.Duration) bool {
 }
 
 // Watermark returns the local watermark: every commit at or before it is
-// reflected by the documents, and by what the attached caches hold. It is 0
-// before the first connection.
+// reflected by the documents, and by what the attached caches hold, but for the
+// models that Lags tells of. It is 0 before the first connection.
 func (f *Feed) Watermark() pglogrepl.LSN { return f.watermark.load() }
 
-// Wait returns once the local watermark is at or past lsn. When ctx ends first
+// Wait returns once the local watermark is at or past lsn: see WaitModels for
+// models that may lag behind it. When ctx ends first
 // it returns a BehindError.
 func (f *Feed) Wait(ctx context.Context, lsn pglogrepl.LSN) error {
 	return f.watermark.wait(ctx, lsn)

@@ -3,14 +3,21 @@ package cache
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
 )
 
+// checkpointColumns are those of head.fields: the watermark, and in the same
+// snapshot the models that it does not speak for. The expression is one of the
+// whole statement, worked out once however many rows there are.
+const checkpointColumns = `c.system_id, c.timeline, c.database, c.batch, c.watermark, c.commit_time, c.updated_at,
+    c.complete, ` + LagsSQL
+
 // headSQL reads where the log stands. 0 as an id is an empty log.
-const headSQL = `SELECT c.system_id, c.timeline, c.database, c.batch, c.watermark, c.commit_time, c.updated_at,
+const headSQL = `SELECT ` + checkpointColumns + `,
     coalesce((SELECT min(id) FROM freshet.sync_log), 0),
     coalesce((SELECT max(id) FROM freshet.sync_log), 0),
     (SELECT logged_at FROM freshet.sync_log ORDER BY id DESC LIMIT 1),
@@ -20,7 +27,7 @@ FROM freshet.checkpoint c WHERE c.slot = $1`
 // pageSQL reads the next rows and the checkpoint in one snapshot, so that the
 // watermark counts once the rows are done. Rows of every slot are read: what a
 // row says of a document is true whoever wrote it.
-const pageSQL = `SELECT c.system_id, c.timeline, c.database, c.batch, c.watermark, c.commit_time, c.updated_at,
+const pageSQL = `SELECT ` + checkpointColumns + `,
     l.id, l.batch, l.model, l.operation, l.keys, l.deleted_keys, l.whole,
     coalesce(l.watermark, '0/0'), coalesce(l.last_lsn, '0/0'), l.committed_at, l.logged_at
 FROM freshet.checkpoint c
@@ -37,6 +44,9 @@ type head struct {
 	watermark   pglogrepl.LSN
 	committedAt time.Time
 	updatedAt   time.Time
+	complete    pglogrepl.LSN // every commit at or before it is reflected in every document of models that are not paused
+	lagText     []byte        // freshet.lag as LagsSQL yields it
+	lags        Lags          // the same
 	minID       int64
 	maxID       int64
 	maxAt       time.Time // when the row maxID was logged
@@ -59,7 +69,19 @@ func (h head) moved(old head) string {
 
 // fields are the scan targets of the checkpoint's columns.
 func (h *head) fields(committedAt **time.Time) []any {
-	return []any{&h.systemID, &h.timeline, &h.database, &h.batch, &h.watermark, committedAt, &h.updatedAt}
+	return []any{&h.systemID, &h.timeline, &h.database, &h.batch, &h.watermark, committedAt, &h.updatedAt, &h.complete, &h.lagText}
+}
+
+// parseLags takes lagText apart, unless it is what it was.
+func (h *head) parseLags(old *head) (err error) {
+	if string(h.lagText) == string(old.lagText) {
+		h.lags = old.lags
+		return nil
+	}
+	if h.lags, err = ParseLags(h.lagText); err != nil {
+		return fmt.Errorf("feed: %w", err)
+	}
+	return nil
 }
 
 func (f *Feed) readHead(ctx context.Context, conn *pgx.Conn) (head, error) {
@@ -75,7 +97,7 @@ func (f *Feed) readHead(ctx context.Context, conn *pgx.Conn) (head, error) {
 		return h, describe("read the checkpoint", err)
 	}
 	h.committedAt, h.maxAt, h.lastAt = orZero(committedAt), orZero(maxAt), orZero(lastAt)
-	return h, nil
+	return h, h.parseLags(&f.pos.head)
 }
 
 // catchUp reads pages until one is not full: then all rows of its snapshot are
@@ -135,7 +157,7 @@ func (f *Feed) readPage(ctx context.Context, conn *pgx.Conn) (page, error) {
 		f.pos.gone = true
 		return p, &missedError{"the checkpoint was removed"}
 	}
-	return p, nil
+	return p, p.head.parseLags(&f.pos.head)
 }
 
 // row is one of pageSQL; without a row of the log all after the checkpoint is
@@ -210,6 +232,7 @@ func (f *Feed) advance(p page, sum page, began time.Time) {
 	moved := p.head.watermark != f.pos.head.watermark
 	f.pos.head, f.pos.readAt = p.head, p.head.began
 	f.touched(p.head.began, p.head, sum.rows, sum.keys) // before those who wait for the watermark go on
+	f.setLags(&p.head)
 	f.watermark.set(p.head.watermark)
 	if !moved && sum.rows == 0 {
 		return

@@ -140,6 +140,7 @@ func (f *Feed) startOver(h head) {
 		t.Purge()
 	}
 	f.pos = position{known: true, last: h.maxID, lastAt: h.maxAt, head: h, readAt: h.began}
+	f.setLags(&h)
 	f.watermark.set(h.watermark)
 	f.touched(h.began, h, 0, 0)
 }

@@ -13,6 +13,8 @@ type FeedState struct {
 	LastContact  time.Time     `json:"lastContact"` // when the log was last read to its end; zero never
 	Lag          time.Duration `json:"lag"`         // time since LastContact
 	Watermark    pglogrepl.LSN `json:"-"`
+	Complete     pglogrepl.LSN `json:"-"`            // of the checkpoint: as Watermark, but fan-outs included
+	Lags         Lags          `json:"-"`            // models that Watermark does not speak for
 	LastID       int64         `json:"lastId"`       // of sync_log
 	Batch        int64         `json:"batch"`        // of the checkpoint
 	CommittedAt  time.Time     `json:"committedAt"`  // source commit time of the last transaction applied
@@ -31,7 +33,7 @@ func (f *Feed) State() FeedState {
 	f.mu.Lock()
 	s := f.state
 	f.mu.Unlock()
-	s.Watermark = f.Watermark()
+	s.Watermark, s.Lags = f.Watermark(), f.Lags()
 	if !s.LastContact.IsZero() {
 		s.Lag = time.Since(s.LastContact)
 	}
@@ -85,6 +87,7 @@ func (f *Feed) touched(began time.Time, h head, rows, keys int) {
 	f.state.LastContact = began
 	f.state.LastID = f.pos.last
 	f.state.Batch = h.batch
+	f.state.Complete = h.complete
 	f.state.CommittedAt = h.committedAt
 	f.state.CheckpointAt = h.updatedAt
 	f.state.Rows += int64(rows)
