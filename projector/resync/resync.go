@@ -3,19 +3,22 @@
 //
 // Guarantees: what is asked for is durable when a function returns, whether or
 // not a projector runs; a key that waits already, quarantined ones included,
-// is not counted twice, and its next try comes at once; and old documents are
-// served until the new ones are there.
+// is not counted twice, and its next try comes at once; keys that are asked for
+// by themselves come before whole read models; no statement writes more than a
+// page of keys; and old documents are served until the new ones are there.
 package resync
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"freshet/projector/compile"
+	"freshet/projector/walk"
 )
 
 // ErrUnknownModel says that freshet.models has no read model of that name.
@@ -35,9 +38,20 @@ func (e *KeyError) Error() string {
 // A key that was set aside keeps its error and its tries, so that a further
 // failure makes it wait longer, not shorter.
 const enqueue = `
-INSERT INTO freshet.pending (model, key, reason, since_lsn)
-SELECT $1, wanted.key, 'resync', pg_current_wal_insert_lsn() FROM (%s) AS wanted (key)
-ON CONFLICT (model, key) DO UPDATE SET reason = 'resync', next_try_at = now()`
+INSERT INTO freshet.pending AS p (model, key, reason, since_lsn, priority)
+SELECT $1, wanted.key, 'resync', pg_current_wal_insert_lsn(), $3 FROM unnest($2::text[]) AS wanted (key)
+ON CONFLICT (model, key) DO UPDATE SET reason = 'resync', next_try_at = now(), priority = greatest(p.priority, excluded.priority)`
+
+// Priorities of what is asked for.
+const (
+	ordinary = 0
+	// first is for keys that are asked for by themselves: they do not wait
+	// behind a whole read model.
+	first = 1
+)
+
+// page is how many keys one statement asks for.
+const page = 10_000
 
 // Keys asks for some documents, and returns their keys, each once, in the form
 // that Freshet writes them in. A key without a row is right: a document that
@@ -60,9 +74,10 @@ func Keys(ctx context.Context, conn *pgx.Conn, model string, keys []string) ([]s
 	if err != nil {
 		return nil, fmt.Errorf("read the keys: %w", err)
 	}
-	_, err = conn.Exec(ctx, fmt.Sprintf(enqueue, "SELECT unnest($2::text[])"), model, canonical)
-	if err != nil {
-		return nil, fmt.Errorf("ask for keys of %s: %w", model, err)
+	for part := range slices.Chunk(canonical, page) {
+		if _, err = conn.Exec(ctx, enqueue, model, part, first); err != nil {
+			return nil, fmt.Errorf("ask for keys of %s: %w", model, err)
+		}
 	}
 	return canonical, nil
 }
@@ -92,16 +107,44 @@ func typeOfKey(ctx context.Context, conn *pgx.Conn, model string) (string, error
 
 // All asks for every document of a read model: those that its definition
 // yields, and those that its table has. It returns how many. The projector
-// rebuilds them beside its work, a bounded number at a time.
+// rebuilds them beside its work, a bounded number at a time, and after the keys
+// that were asked for by themselves.
+//
+// It asks a page at a time, each durable by itself: where it fails or ctx
+// ends, what was asked for up to then, which it returns as well, is rebuilt.
 func All(ctx context.Context, conn *pgx.Conn, model *compile.ReadModel) (int64, error) {
 	if _, err := typeOfKey(ctx, conn, model.Name); err != nil {
 		return 0, err
 	}
-	tag, err := conn.Exec(ctx, fmt.Sprintf(enqueue, model.Keys), model.Name)
-	if err != nil {
-		return 0, fmt.Errorf("ask for all of %s: %w", model.Name, err)
+	var n int64
+	ask := func(keys []string) error {
+		tag, err := conn.Exec(ctx, enqueue, model.Name, keys, ordinary)
+		n += tag.RowsAffected()
+		return err
 	}
-	return tag.RowsAffected(), nil
+	err := walk.Source(model).Each(ctx, conn, page, ask)
+	if err == nil {
+		err = walk.Stored(model).Each(ctx, conn, page, func(keys []string) error {
+			extra, err := unsourced(ctx, conn, model, keys)
+			if err != nil || len(extra) == 0 {
+				return err
+			}
+			return ask(extra)
+		})
+	}
+	if err != nil {
+		return n, fmt.Errorf("ask for all of %s: %w", model.Name, err)
+	}
+	return n, nil
+}
+
+// unsourced are those of the keys of stored documents that have no row.
+func unsourced(ctx context.Context, conn *pgx.Conn, model *compile.ReadModel, keys []string) ([]string, error) {
+	rows, err := conn.Query(ctx, walk.Unsourced(model), keys)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
 // Refill has the projector fill the read model again at its next start, with

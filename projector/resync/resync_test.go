@@ -11,6 +11,8 @@ import (
 
 	"freshet/deploy/pgserver/pgtest"
 	"freshet/migrations"
+	"freshet/projector/apply"
+	"freshet/projector/catalog"
 	"freshet/projector/compile"
 	"freshet/projector/resync"
 )
@@ -93,16 +95,73 @@ func TestKeysRefuses(t *testing.T) {
 	}
 }
 
+// item is a read model of 20,000 rows, with a document too many.
+func item(t *testing.T, conn *pgx.Conn) *compile.ReadModel {
+	t.Helper()
+	_, err := conn.Exec(t.Context(), `CREATE TABLE tb_item AS SELECT n::int2 AS id FROM generate_series(1, 20000) AS n;
+		CREATE UNIQUE INDEX ON tb_item (id); CREATE TABLE tv_item AS SELECT id FROM tb_item WHERE id < 7; INSERT INTO tv_item VALUES (-5), (30000)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &compile.ReadModel{
+		Name: "Item", Table: catalog.Name{Schema: "public", Name: "tv_item"}, Key: compile.KeyColumn{Column: "id", SQL: "smallint", Base: "int2"},
+		Root: &compile.Source{Table: &catalog.Table{Name: catalog.Name{Schema: "public", Name: "tb_item"}}},
+	}
+}
+
 func TestAll(t *testing.T) {
 	conn := database(t)
-	item := &compile.ReadModel{Name: "Item", Keys: "SELECT n::text AS key FROM generate_series(1, 20000) AS n"}
-	n, err := resync.All(t.Context(), conn, item)
-	if err != nil || n != 20000 {
+	n, err := resync.All(t.Context(), conn, item(t, conn))
+	if err != nil || n != 20002 {
 		t.Fatalf("%d %v", n, err)
 	}
 	p, err := resync.Look(t.Context(), conn, "freshet", "Item", nil)
-	if err != nil || p.Waiting != 20000 || p.Failed != 0 {
+	if err != nil || p.Waiting != 20002 || p.Failed != 0 {
 		t.Errorf("%+v %v", p, err)
+	}
+}
+
+// TestKeysComeBeforeAll has keys asked for after a whole read model come
+// first, and the others after them, each once.
+func TestKeysComeBeforeAll(t *testing.T) {
+	conn := database(t)
+	rm := item(t, conn)
+	if _, err := resync.All(t.Context(), conn, rm); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := resync.Keys(t.Context(), conn, "Item", []string{"19999", "25000"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := resync.All(t.Context(), conn, rm); err != nil {
+		t.Fatal(err)
+	}
+	plan := &compile.Plan{ReadModels: []*compile.ReadModel{rm}}
+	seen := map[string]bool{}
+	for round := 0; ; round++ {
+		due, err := apply.Due(t.Context(), conn, plan)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(due) == 0 {
+			break
+		}
+		if round == 0 && !slices.Contains([]string{"1999925000", "2500019999"}, due[0].Key+due[1].Key) {
+			t.Errorf("%v come first", due[:3])
+		}
+		keys := make([]string, len(due))
+		for i, k := range due {
+			keys[i] = k.Key
+			if seen[k.Key] {
+				t.Fatalf("%s came twice", k.Key)
+			}
+			seen[k.Key] = true
+		}
+		if _, err := conn.Exec(t.Context(), "DELETE FROM freshet.pending WHERE model = 'Item' AND key = ANY ($1)", keys); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(seen) != 20003 {
+		t.Errorf("%d keys came, want 20003", len(seen))
 	}
 }
 

@@ -1,10 +1,14 @@
 // Package verify compares read models with their definition.
 //
-// Guarantees: each comparison is made on one snapshot of source and read
-// model; and there is no false alarm while a projector is at work: what differs
-// is looked at again once the projector has applied everything that the first
-// look saw, and counts only when the same stored document then still stands
-// against the same definition.
+// Guarantees: each document is compared on one snapshot of source and read
+// model, and no snapshot is held for longer than a thousand of them take;
+// memory is bounded, however many differ; and there is no false alarm while a
+// projector is at work. What differs is looked at again each time that the
+// projector has applied everything that the look before saw, fan-outs
+// included. It counts as different when several looks in a row have found the
+// same stored row, untouched since the first of them, against the same
+// definition. Where no projector applies what was seen, nothing is said to
+// differ: it is unproven.
 package verify
 
 import (
@@ -13,72 +17,59 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"freshet/projector/compile"
+	"freshet/projector/migrate"
 	"freshet/projector/session"
+	"freshet/projector/walk"
 )
 
 // Config says what to compare.
 type Config struct {
 	ConnConfig *pgx.ConnConfig
-	Models     []*compile.ReadModel
-	Slot       string
-	// Patience is how long to wait for the projector to apply what a
-	// comparison saw before a difference counts. The default is ten seconds.
+	// Plan is the whole model, for the structure. Without it only documents are
+	// compared.
+	Plan   *compile.Plan
+	Models []*compile.ReadModel
+	Slot   string
+	// Publication is by default "freshet".
+	Publication string
+	// Keys has these documents of the one read model in Models compared, and no
+	// others: as text that the key's type can read.
+	Keys []string
+	// Sample has about so many documents of each read model compared, taken by
+	// chance. The same Seed takes the same ones as long as the tables do not
+	// change.
+	Sample int
+	Seed   int64
+	// IncludePaused has read models compared that are paused or yet to be
+	// filled.
+	IncludePaused bool
+	// Patience is how long the projector may stand still before what differs
+	// counts as unproven. The default is ten seconds.
 	Patience time.Duration
 	// Repair asks the projector to rebuild what differs.
 	Repair bool
-	// Keep is how many differences are returned in full; all are counted and
-	// repaired. The default is 100.
+	// Keep is how many differences of a read model are returned in full; all
+	// are counted and repaired. The default is 100.
 	Keep int
-	// Progress is called after each thousand documents.
-	Progress func(model string, compared int64)
-}
-
-// Report is what was found.
-type Report struct {
-	Models   []ModelReport `json:"models"`
-	Compared int64         `json:"compared"`
-	Differ   int64         `json:"differ"`
-	Repaired int64         `json:"repaired"` // handed to the projector
-	// Behind says that no projector applied what was seen within the patience:
-	// then what differs may only be late.
-	Behind bool `json:"behind"`
-}
-
-// ModelReport is what was found in one read model.
-type ModelReport struct {
-	Model       string       `json:"model"`
-	Compared    int64        `json:"compared"`
-	Differ      int64        `json:"differ"`
-	Differences []Difference `json:"differences,omitempty"` // the first of them
-}
-
-// Difference is a document that does not equal its definition.
-type Difference struct {
-	Key  string `json:"key"`
-	Kind string `json:"kind"` // "missing", "extra", "data" or "columns"
-	Path string `json:"path,omitempty"`
-	// Stored and Defined are the values at Path, as JSON.
-	Stored  string `json:"stored,omitempty"`
-	Defined string `json:"defined,omitempty"`
-}
-
-// found is a difference at one look.
-type found struct {
-	kind            string
-	stored, defined string
+	// Progress is called after each thousand documents, with the number that
+	// there are, about; 0: unknown.
+	Progress func(model string, compared, of int64)
 }
 
 const (
+	// chunk is how many documents are compared on one snapshot.
 	chunk = 1000
-	// looks bounds how often keys that change all the time are looked at.
-	looks = 20
+	// maxSuspects is how many differences are held in memory before they are
+	// looked at again.
+	maxSuspects = 10_000
 )
 
-// Run compares every document of every model.
+// Run compares. Where ctx ends before, the report tells of what was compared
+// so far, and the error is that of ctx. A *KeyError is the caller's fault.
 func Run(ctx context.Context, cfg Config) (Report, error) {
 	if cfg.Patience <= 0 {
 		cfg.Patience = 10 * time.Second
@@ -86,18 +77,13 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 	if cfg.Keep <= 0 {
 		cfg.Keep = 100
 	}
-	conn, err := session.Connect(ctx, cfg.ConnConfig, "verify")
-	if err != nil {
-		return Report{}, err
+	v := &verifier{cfg: cfg, report: Report{Structure: []Finding{}, Models: []ModelReport{}}}
+	err := v.run(ctx)
+	if ctx.Err() != nil {
+		v.report.Interrupted = true
+		err = ctx.Err()
 	}
-	defer session.Close(conn)
-	v := &verifier{cfg: cfg, conn: conn}
-	for _, model := range cfg.Models {
-		if err = v.model(ctx, model); err != nil {
-			return v.report, fmt.Errorf("verify %s: %w", model.Name, err)
-		}
-	}
-	return v.report, nil
+	return v.report, err
 }
 
 type verifier struct {
@@ -106,177 +92,188 @@ type verifier struct {
 	report Report
 }
 
-func (v *verifier) model(ctx context.Context, model *compile.ReadModel) error {
-	compared, suspects, err := v.first(ctx, model)
+func (v *verifier) run(ctx context.Context) error {
+	conn, err := session.Connect(ctx, v.cfg.ConnConfig, "verify", session.Indexed)
 	if err != nil {
 		return err
 	}
-	suspects, err = v.settle(ctx, model, suspects)
-	if err != nil {
+	defer session.Close(conn)
+	v.conn = conn
+	if err := v.structure(ctx); err != nil {
 		return err
 	}
-	r := ModelReport{Model: model.Name, Compared: compared, Differ: int64(len(suspects))}
-	for _, key := range sortedKeys(suspects) {
-		if len(r.Differences) == v.cfg.Keep {
-			break
+	for _, rm := range v.cfg.Models {
+		if err := v.model(ctx, rm); err != nil {
+			return fmt.Errorf("verify %s: %w", rm.Name, err)
 		}
-		r.Differences = append(r.Differences, explain(key, suspects[key]))
-	}
-	v.report.Models = append(v.report.Models, r)
-	v.report.Compared += compared
-	v.report.Differ += r.Differ
-	if v.cfg.Repair {
-		return v.repair(ctx, model, suspects)
 	}
 	return nil
 }
 
-// first looks at every key, through a cursor.
-func (v *verifier) first(ctx context.Context, model *compile.ReadModel) (compared int64, suspects map[string]found, err error) {
-	suspects = map[string]found{}
-	err = v.look(ctx, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "DECLARE freshet_keys NO SCROLL CURSOR FOR "+model.Keys); err != nil {
-			return err
-		}
-		for {
-			rows, err := tx.Query(ctx, fmt.Sprintf("FETCH %d FROM freshet_keys", chunk))
-			if err != nil {
-				return err
-			}
-			keys, err := pgx.CollectRows(rows, pgx.RowTo[string])
-			if err != nil || len(keys) == 0 {
-				return err
-			}
-			if err = compare(ctx, tx, model, keys, suspects); err != nil {
-				return err
-			}
-			compared += int64(len(keys))
-			if v.cfg.Progress != nil {
-				v.cfg.Progress(model.Name, compared)
-			}
-		}
-	})
-	return compared, suspects, err
-}
-
-// look runs f on one snapshot.
-func (v *verifier) look(ctx context.Context, f func(pgx.Tx) error) error {
-	tx, err := v.conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+// structure looks at what the documents stand on.
+func (v *verifier) structure(ctx context.Context) error {
+	if v.cfg.Plan == nil {
+		return nil
+	}
+	findings, err := migrate.Structure(ctx, v.conn, v.cfg.Plan, v.cfg.Slot, v.cfg.Publication)
 	if err != nil {
 		return err
 	}
-	return errors.Join(f(tx), tx.Rollback(context.WithoutCancel(ctx)))
+	for _, f := range findings {
+		v.report.Structure = append(v.report.Structure, Finding{Severity: f.Severity.String(), Where: f.Where, What: f.What, Remedy: f.Remedy})
+	}
+	return nil
 }
 
-func compare(ctx context.Context, tx pgx.Tx, model *compile.ReadModel, keys []string, into map[string]found) error {
-	rows, err := tx.Query(ctx, "SELECT key, kind, stored::text, defined::text FROM ("+model.Differences+") AS d", keys)
-	if err != nil {
-		return err
+// model compares one read model, and books what was found, whatever ended it.
+func (v *verifier) model(ctx context.Context, rm *compile.ReadModel) error {
+	c := &comparison{verifier: v, rm: rm, report: ModelReport{Model: rm.Name, State: Compared}}
+	err := c.run(ctx)
+	switch {
+	case ctx.Err() != nil:
+		c.report.State = Interrupted
+	case sqlClass(err) == "42":
+		// A table or a column is not there, or may not be read.
+		c.report.State, c.report.Reason, err = Failed, err.Error(), nil
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var key, kind string
-		var stored, defined *string
-		if err := rows.Scan(&key, &kind, &stored, &defined); err != nil {
-			return err
-		}
-		into[key] = found{kind: kind, stored: text(stored), defined: text(defined)}
-	}
-	return rows.Err()
+	v.report.add(c.report)
+	return err
 }
 
-func text(s *string) string {
-	if s == nil {
+// sqlClass is the class of the server's error, or "".
+func sqlClass(err error) string {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || len(pg.Code) != 5 {
 		return ""
 	}
-	return *s
+	return pg.Code[:2]
 }
 
-// settle looks again at what differed until each key either equals its
-// definition or is proven wrong.
-func (v *verifier) settle(ctx context.Context, model *compile.ReadModel, suspects map[string]found) (map[string]found, error) {
-	proven := map[string]found{}
-	for range looks {
-		if len(suspects) == 0 {
-			return proven, nil
-		}
-		caughtUp, err := v.wait(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if !caughtUp {
-			v.report.Behind = true
-			return merge(proven, suspects), nil
-		}
-		again := map[string]found{}
-		err = v.look(ctx, func(tx pgx.Tx) error {
-			for part := range chunks(sortedKeys(suspects)) {
-				if err := compare(ctx, tx, model, part, again); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-		for key, f := range again {
-			if suspects[key] == f {
-				proven[key] = f
-				delete(again, key)
-			}
-		}
-		suspects = again
-	}
-	return proven, nil // what is left changed under every look: the projector is at work on it
+// comparison is that of one read model.
+type comparison struct {
+	*verifier
+	rm       *compile.ReadModel
+	report   ModelReport
+	of       int64 // documents to compare, about
+	suspects map[string]suspect
+	explain  bool // look for the place of a difference
 }
 
-// wait waits until the projector has applied everything that a look before now
-// could see. It returns false when that does not happen within the patience.
-func (v *verifier) wait(ctx context.Context) (bool, error) {
-	var mark pglogrepl.LSN
-	if err := v.conn.QueryRow(ctx, "SELECT pg_logical_emit_message(true, 'freshet', 'verify')").Scan(&mark); err != nil {
-		return false, fmt.Errorf("put a marker into the WAL: %w", err)
+func (c *comparison) run(ctx context.Context) error {
+	c.suspects = map[string]suspect{}
+	if stop, err := c.resting(ctx); err != nil || stop {
+		return err
 	}
-	if v.report.Behind {
-		return false, nil
+	if err := c.documents(ctx); err != nil {
+		return err
 	}
-	deadline := time.Now().Add(v.cfg.Patience)
-	pause := time.Millisecond
-	for {
-		var watermark pglogrepl.LSN
-		err := v.conn.QueryRow(ctx, "SELECT watermark FROM freshet.checkpoint WHERE slot = $1", v.cfg.Slot).Scan(&watermark)
-		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-			return false, fmt.Errorf("read the watermark: %w", err)
-		}
-		if watermark >= mark {
-			return true, nil
-		}
-		if time.Now().After(deadline) {
-			return false, nil
-		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-			pause = min(2*pause, 200*time.Millisecond)
-		case <-ctx.Done():
-			timer.Stop()
-			return false, ctx.Err()
-		}
+	if err := c.settle(ctx); err != nil {
+		return err
 	}
-}
-
-// repair hands keys to the projector.
-func (v *verifier) repair(ctx context.Context, model *compile.ReadModel, keys map[string]found) error {
-	for part := range chunks(sortedKeys(keys)) {
-		tag, err := v.conn.Exec(ctx, `
-INSERT INTO freshet.pending (model, key, reason, since_lsn)
-SELECT $1, key, 'resync', pg_current_wal_insert_lsn() FROM unnest($2::text[]) AS key
-ON CONFLICT (model, key) DO UPDATE SET next_try_at = now()`, model.Name, part)
-		if err != nil {
-			return fmt.Errorf("ask for repair: %w", err)
-		}
-		v.report.Repaired += tag.RowsAffected()
+	// It may have been paused since.
+	if c.report.Differ+c.report.Unproven > 0 {
+		_, err := c.resting(ctx)
+		return err
 	}
 	return nil
+}
+
+// resting says whether the read model is one whose documents are not kept up
+// to date just now, and books that.
+func (c *comparison) resting(ctx context.Context) (bool, error) {
+	var state, reason string
+	err := c.conn.QueryRow(ctx, "SELECT state, coalesce(error, '') FROM freshet.models WHERE name = $1", c.rm.Name).Scan(&state, &reason)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return false, fmt.Errorf("read freshet.models: %w", err)
+	}
+	if c.cfg.IncludePaused || state == "ready" || state == "" {
+		return false, nil
+	}
+	c.report = ModelReport{Model: c.rm.Name, State: Paused, Reason: reason}
+	if state == "backfilling" {
+		c.report.State, c.report.Reason = Filling, "the projector has yet to fill it"
+	}
+	return true, nil
+}
+
+// documents compares those that were asked for.
+func (c *comparison) documents(ctx context.Context) error {
+	switch {
+	case len(c.cfg.Keys) > 0:
+		keys, err := c.canonical(ctx, c.cfg.Keys)
+		if err != nil {
+			return err
+		}
+		return c.keys(ctx, keys)
+	case c.cfg.Sample > 0:
+		keys, err := c.sample(ctx)
+		if err != nil {
+			return err
+		}
+		return c.keys(ctx, keys)
+	}
+	return c.all(ctx)
+}
+
+// all compares every key that the definition yields, and then those that only
+// the table has.
+func (c *comparison) all(ctx context.Context) error {
+	var err error
+	if c.of, err = c.estimate(ctx, c.rm.Root.Table.Name); err != nil {
+		return err
+	}
+	err = walk.Source(c.rm).Each(ctx, c.conn, chunk, func(keys []string) error { return c.compare(ctx, keys) })
+	if err != nil {
+		return err
+	}
+	return walk.Stored(c.rm).Each(ctx, c.conn, chunk, func(keys []string) error {
+		rows, err := c.conn.Query(ctx, walk.Unsourced(c.rm), keys)
+		if err != nil {
+			return err
+		}
+		extra, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil || len(extra) == 0 {
+			return err
+		}
+		return c.compare(ctx, extra)
+	})
+}
+
+func (c *comparison) keys(ctx context.Context, keys []string) error {
+	c.of = int64(len(keys))
+	for part := range chunks(keys) {
+		if err := c.compare(ctx, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compare looks at keys for the first time.
+func (c *comparison) compare(ctx context.Context, keys []string) error {
+	l, err := c.look(ctx, keys)
+	if err != nil {
+		return err
+	}
+	c.setAside(l.aside)
+	for _, f := range l.found {
+		c.suspects[f.Key] = suspect{digest: f.digest}
+	}
+	c.report.Compared += int64(len(keys) - len(l.aside))
+	if c.cfg.Progress != nil {
+		c.cfg.Progress(c.rm.Name, c.report.Compared, max(c.of, c.report.Compared))
+	}
+	if len(c.suspects) >= maxSuspects {
+		return c.settle(ctx)
+	}
+	return nil
+}
+
+func (c *comparison) setAside(aside []Aside) {
+	c.report.SetAside += int64(len(aside))
+	for _, a := range aside {
+		if len(c.report.Aside) < c.cfg.Keep {
+			c.report.Aside = append(c.report.Aside, a)
+		}
+	}
 }
