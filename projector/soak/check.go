@@ -24,8 +24,7 @@ func (c *checker) close() {
 	}
 }
 
-// check compares again and again while the run lasts, each time with the
-// writers outside the gate.
+// check compares again and again while the run lasts.
 func (r *run) check(ctx context.Context) error {
 	random := r.generator(2 << 32)
 	c := &checker{run: r}
@@ -34,19 +33,32 @@ func (r *run) check(ctx context.Context) error {
 		if pause(ctx, around(random, r.cfg.CheckEvery)) != nil {
 			return nil
 		}
-		if err := r.gate.shut(ctx); err != nil {
-			r.gate.unshut()
-			return nil
-		}
-		err := c.compare(ctx)
-		r.gate.unshut()
-		if err != nil {
+		if err := c.alone(ctx); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
 			return err
 		}
 	}
 }
 
-// compare waits until the projector has seen all there is, and compares.
+// alone compares while no lasting fault is under way and no writer writes.
+func (c *checker) alone(ctx context.Context) error {
+	r := c.run
+	if err := r.calm.lock(ctx); err != nil {
+		return err
+	}
+	defer r.calm.unlock()
+	defer r.gate.unshut()
+	if err := r.gate.shut(ctx); err != nil {
+		return err
+	}
+	r.now.begin("comparison")
+	defer r.now.end("comparison")
+	return c.compare(ctx)
+}
+
+// compare waits until all there is has come into every document, and compares.
 func (c *checker) compare(ctx context.Context) error {
 	if c.s == nil {
 		c.s = &session{run: c.run, name: "check"}
@@ -57,10 +69,10 @@ func (c *checker) compare(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := c.run.reached(ctx, conn, lsn); err != nil {
+		if err := c.run.settled(ctx, conn, lsn); err != nil {
 			return err
 		}
-		c.run.slowestSettle = max(c.run.slowestSettle, time.Since(began))
+		raise(&c.run.slowestSettle, time.Since(began))
 		return c.oracle(ctx, conn)
 	})
 }
@@ -70,19 +82,27 @@ func (c *checker) oracle(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return err
 	}
-	c.run.checks++
-	c.run.documents += int64(rep.Documents)
+	c.run.checks.Add(1)
+	c.run.documents.Add(int64(rep.Documents))
 	if len(rep.Differences) > 0 {
-		return divergence(rep)
+		c.run.divergences.Add(int64(len(rep.Differences)))
+		return c.run.explain(context.WithoutCancel(ctx), conn, rep.Differences)
 	}
 	if err := noneHeld(ctx, conn); err != nil {
 		return err
 	}
-	return c.run.feed.check(ctx, conn, c.run.cfg.Model)
+	if err := c.run.feed.check(ctx, conn, c.run.cfg.Model); err != nil {
+		return err
+	}
+	return c.run.trace.begin(ctx, conn)
 }
 
 // Divergence says that documents differ from the oracle's.
-type Divergence struct{ Differences []oracle.Difference }
+type Divergence struct {
+	Differences []oracle.Difference
+	Explained   string // what is known of the first of them, and how to replay
+	Trace       string // the file to replay; empty where none is kept
+}
 
 // Error lists the first differences.
 func (d *Divergence) Error() string {
@@ -91,10 +111,8 @@ func (d *Divergence) Error() string {
 	for _, x := range d.Differences[:min(len(d.Differences), 8)] {
 		b.WriteString("\n    " + x.String())
 	}
-	return b.String()
+	return b.String() + "\n" + d.Explained
 }
-
-func divergence(rep oracle.Report) error { return &Divergence{rep.Differences} }
 
 // noneHeld fails when keys are quarantined: nothing in the workload cannot be
 // built.

@@ -18,6 +18,10 @@ const (
 	notes      = 80
 	scalars    = 40
 	wallets    = 10
+	hubs       = 3
+	spokes     = 2100
+	bolts      = 300
+	traps      = 20
 	hugeEvents = 100_000 // ids of the huge transactions' events begin here
 )
 

@@ -4,43 +4,143 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// harm does faults at random moments.
-func (r *run) harm(ctx context.Context) error {
-	random := r.generator(1 << 32)
-	faults := r.faults()
-	s := &session{run: r, name: "faults"}
+// fault does one fault. done is false where there was nothing to do it to.
+type fault func(r *run, ctx context.Context, s *session, random *rand.Rand) (done bool, err error)
+
+// kind is one kind of fault.
+type kind struct {
+	name   string
+	weight int
+	// lasting faults take a while, in which documents may rightly be late or
+	// missing: no comparison begins before they are over.
+	lasting bool
+	what    string
+	do      fault
+}
+
+// Kinds of faults that a run does unless it is told otherwise.
+var kinds = []kind{
+	{"kill", 4, false, "SIGKILL to a projector, then a new one", (*run).killProjector},
+	{"cut", 4, false, "one of the projector's connections terminated", (*run).cutConnection},
+	{"restart", 1, false, "the server restarted, sessions ended", (*run).restartServer},
+	{"crash", 1, false, "the server stopped as by a crash, and started", (*run).crashServer},
+	{"schema", 3, false, "DDL that must not matter: columns and indexes that come and go, VACUUM FULL, CLUSTER, REINDEX, ANALYZE", (*run).quietSchema},
+	{"fanout", 3, false, "changes that reach thousands of documents", (*run).fanOut},
+	{"truncate", 1, false, "TRUNCATE of a source table", (*run).truncate},
+	{"huge", 1, false, "one transaction of tens of thousands of rows, or of hundreds of subtransactions", (*run).huge},
+	{"freeze", 2, true, "SIGSTOP to a projector, SIGCONT later", (*run).freeze},
+	{"standby", 2, true, "a second projector stands by, and one of the two is killed", (*run).standBy},
+	{"takeover", 2, true, "a second projector stands by, the other is frozen, and thawed later", (*run).takeOver},
+	{"net-cut", 2, true, "the projector's network is cut", (*run).netCut},
+	{"net-slow", 1, true, "each piece of data is late", (*run).netSlow},
+	{"net-flap", 1, true, "the network comes and goes", (*run).netFlap},
+	{"net-swallow", 1, true, "connections stay open, and nothing arrives any more", (*run).netSwallow},
+	{"lock", 2, true, "somebody locks documents, or a table of them", (*run).lockDocuments},
+	{"poison", 2, true, "a row of which no document can be built, mended later", (*run).poison},
+	{"prepared", 1, true, "a prepared transaction that waits, then commits or not", (*run).prepare},
+	{"long", 1, true, "a transaction that stays open after writing", (*run).longTransaction},
+	{"ddl", 2, true, "DDL that a read model cannot live with, mended later", (*run).breakSchema},
+}
+
+// KindNames lists the kinds of faults.
+func KindNames() []string {
+	var names []string
+	for _, k := range kinds {
+		names = append(names, k.name)
+	}
+	return names
+}
+
+// ParseFaults reads a list of kinds, separated by commas: names, "net" for all
+// whose name begins so, "all", "none", and a name after a minus sign that is
+// left out of what stands before it.
+func ParseFaults(list string) ([]string, error) {
+	var chosen []string
+	for word := range strings.SplitSeq(list, ",") {
+		word = strings.TrimSpace(word)
+		if word == "none" || word == "" {
+			continue
+		}
+		name, without := strings.CutPrefix(word, "-")
+		names := slices.DeleteFunc(KindNames(), func(k string) bool { return !named(k, name) })
+		if len(names) == 0 {
+			return nil, fmt.Errorf("%q is none of %s, net, all, none", name, strings.Join(KindNames(), ", "))
+		}
+		chosen = slices.DeleteFunc(chosen, func(k string) bool { return named(k, name) })
+		if !without {
+			chosen = append(chosen, names...)
+		}
+	}
+	return chosen, nil
+}
+
+func named(kind, word string) bool {
+	return kind == word || word == "all" || strings.HasPrefix(kind, word+"-")
+}
+
+// chosen returns the kinds that the run does, each as often as its weight.
+func (r *run) chosen(lasting bool) []kind {
+	var all []kind
+	for _, k := range kinds {
+		if k.lasting == lasting && slices.Contains(r.cfg.Faults, k.name) {
+			all = append(all, slices.Repeat([]kind{k}, k.weight)...)
+		}
+	}
+	return all
+}
+
+// restarts says whether the server goes down now and then.
+func (r *run) restarts() bool {
+	return slices.Contains(r.cfg.Faults, "restart") || slices.Contains(r.cfg.Faults, "crash")
+}
+
+// harm does faults at random moments: one of it does those that are over at
+// once, another one those that last, so that they overlap.
+func (r *run) harm(ctx context.Context, lasting bool) error {
+	random, name := r.generator(1<<32), "faults"
+	if lasting {
+		random, name = r.generator(1<<33), "lasting faults"
+	}
+	chosen := r.chosen(lasting)
+	s := &session{run: r, name: name}
 	defer s.close()
-	for len(faults) > 0 {
+	for len(chosen) > 0 {
 		if pause(ctx, around(random, r.cfg.FaultEvery)) != nil {
 			return nil
 		}
-		fault := faults[random.IntN(len(faults))]
-		if err := fault(ctx, s, random); err != nil && ctx.Err() == nil {
-			return err
+		k := chosen[random.IntN(len(chosen))]
+		if err := r.inflict(ctx, k, s, random); err != nil && ctx.Err() == nil {
+			return fmt.Errorf("fault %s: %w", k.name, err)
 		}
 	}
 	return nil
 }
 
-type fault func(context.Context, *session, *rand.Rand) error
-
-func (r *run) faults() []fault {
-	var fs []fault
-	if r.cfg.Faults.Kill {
-		fs = append(fs, r.killProjector, r.killProjector, r.killProjector)
+func (r *run) inflict(ctx context.Context, k kind, s *session, random *rand.Rand) error {
+	if k.lasting {
+		if err := r.calm.lock(ctx); err != nil {
+			return err
+		}
+		defer r.calm.unlock()
 	}
-	if r.cfg.Faults.Terminate {
-		fs = append(fs, r.terminate)
+	r.now.begin(k.name)
+	defer r.now.end(k.name)
+	done, err := k.do(r, ctx, s, random)
+	if done {
+		r.faults.add(k.name)
+		r.trace.fault(k.name)
 	}
-	if r.cfg.Faults.Restart {
-		fs = append(fs, r.restartServer)
+	if k.lasting && err == nil && !done {
+		r.say("fault %s found nothing to do", k.name)
 	}
-	return fs
+	return err
 }
 
 // around draws a time between a tenth of the mean and nearly twice of it.
@@ -48,36 +148,27 @@ func around(random *rand.Rand, mean time.Duration) time.Duration {
 	return mean/10 + time.Duration(random.Float64()*1.8*float64(mean))
 }
 
-// killProjector kills the process, lets changes pile up for a moment, and
-// starts another.
-func (r *run) killProjector(ctx context.Context, _ *session, random *rand.Rand) error {
-	if err := r.projector.kill(); err != nil {
-		return err
-	}
-	r.kills.Add(1)
-	down := time.Duration(random.IntN(400)) * time.Millisecond
-	_ = pause(ctx, down) // at the end of the run: start it all the same, for the last check
-	return r.projector.start()
+// lasting draws how long a fault lasts: up to a share of the longest time.
+func (r *run) lasting(random *rand.Rand, share float64) time.Duration {
+	longest := float64(r.cfg.Hold) * share
+	return time.Duration(longest/8 + random.Float64()*longest*7/8)
 }
 
-// terminate ends one of the projector's connections, walsender included.
-func (r *run) terminate(ctx context.Context, s *session, random *rand.Rand) error {
-	return s.do(ctx, func(c *pgx.Conn) error {
-		tag, err := c.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-			WHERE datname = current_database() AND application_name NOT LIKE 'soak %' AND backend_type IN ('client backend', 'walsender')
-			ORDER BY md5(pid::text || $1::int) LIMIT 1`, random.IntN(1000))
-		r.terminations.Add(tag.RowsAffected())
-		return err
-	})
-}
+// mending bounds what undoes a fault, even when the run is over.
+const mending = 2 * time.Minute
 
-func (r *run) restartServer(ctx context.Context, _ *session, random *rand.Rand) error {
-	immediate := random.IntN(2) == 0
-	// A half-done restart would leave the run without a server.
-	if err := r.cfg.Restarter(context.WithoutCancel(ctx), immediate); err != nil {
-		return fmt.Errorf("restart the server: %w", err)
+// always does what must be done even when the run is over, in the run's
+// session, again while the server is down.
+func (s *session) always(ctx context.Context, f func(context.Context, *pgx.Conn) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), mending)
+	defer cancel()
+	for {
+		err := s.do(ctx, func(c *pgx.Conn) error { return f(ctx, c) })
+		if !tolerable(err) {
+			return err
+		}
+		if err := pause(ctx, 100*time.Millisecond); err != nil {
+			return err
+		}
 	}
-	r.boots.Add(1)
-	_ = pause(ctx, 500*time.Millisecond) // what was refused has ended by then
-	return r.projector.revive()
 }

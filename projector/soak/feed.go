@@ -3,6 +3,7 @@ package soak
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 
@@ -14,7 +15,7 @@ import (
 type feed struct {
 	id        int64 // of the last row of sync_log seen
 	last      map[string]map[string]string
-	announced int64
+	announced atomic.Int64
 }
 
 // check compares the documents of the last look with those of now. The
@@ -36,7 +37,7 @@ func (f *feed) check(ctx context.Context, conn *pgx.Conn, m *model.Model) error 
 			if !said[name][key] {
 				return fmt.Errorf("%s %q changed, and no row of sync_log after %d says so", name, key, f.id)
 			}
-			f.announced++
+			f.announced.Add(1)
 		}
 	}
 	f.last = now

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -29,6 +32,8 @@ const (
 	envModel = "FRESHET_SOAK_MODEL"
 	envSlot  = "FRESHET_SOAK_SLOT"
 	envFresh = "FRESHET_SOAK_RECREATE_SLOT"
+	// The limit of fan-outs.
+	envFanOut = "FRESHET_SOAK_FANOUT"
 )
 
 // slot is the slot's and the publication's name: slots are the server's, not
@@ -57,14 +62,15 @@ func project() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	for {
-		err := runProjector(ctx, os.Getenv(envURL), os.Getenv(envModel), os.Getenv(envSlot))
+		streamed, err := runProjector(ctx, os.Getenv(envURL), os.Getenv(envModel), os.Getenv(envSlot))
 		if err == nil {
 			return 0
 		}
 		fmt.Fprintln(os.Stderr, err)
-		if !cutOff(err) {
+		if streamed || !cutOff(err) && !errors.Is(err, errCompile) {
 			return 1
 		}
+		time.Sleep(50 * time.Millisecond)
 	}
 }
 
@@ -72,20 +78,35 @@ func project() int {
 // ends it by right: whoever supervises it starts it again.
 func cutOff(err error) bool {
 	var pgErr *pgconn.PgError
-	return errors.As(err, &pgErr) && (pgErr.Code == "57P01" || pgErr.Code == "57P02" || pgErr.Code == "57P03")
+	if errors.As(err, &pgErr) {
+		return pgErr.Code == "57P01" || pgErr.Code == "57P02" || pgErr.Code == "57P03"
+	}
+	var network net.Error
+	var connect *pgconn.ConnectError
+	return errors.As(err, &network) || errors.As(err, &connect) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err)
 }
 
-func runProjector(ctx context.Context, url, file, slot string) error {
+// runProjector runs one engine. streamed says whether it came as far as
+// streaming: from then on no fault that passes may end it.
+func runProjector(ctx context.Context, url, file, slot string) (streamed bool, err error) {
 	cfg, err := pgx.ParseConfig(url)
 	if err != nil {
-		return err
+		return false, err
 	}
 	plan, err := compilePlan(ctx, cfg, file)
 	if err != nil {
-		return err
+		return false, err
 	}
-	return projector.New(projector.Config{ConnConfig: cfg, Plan: plan, Slot: slot, Publication: slot,
-		RecreateSlot: os.Getenv(envFresh) != "", Events: narrate()}).Run(ctx)
+	events := narrate()
+	say := events.State
+	events.State = func(s projector.State, detail string) {
+		streamed = streamed || s == projector.Streaming
+		say(s, detail)
+	}
+	fanOut, _ := strconv.Atoi(os.Getenv(envFanOut)) // 0 is the default
+	err = projector.New(projector.Config{ConnConfig: cfg, Plan: plan, Slot: slot, Publication: slot, FanOut: fanOut,
+		RecreateSlot: os.Getenv(envFresh) != "", Events: events}).Run(ctx)
+	return streamed, err
 }
 
 // narrate prints what an operator would want to know when the process ends.
@@ -115,8 +136,15 @@ func compilePlan(ctx context.Context, cfg *pgx.ConnConfig, file string) (*compil
 		return nil, err
 	}
 	plan, ds := compile.Compile(m, cat)
-	return plan, ds.Err()
+	if ds.Err() != nil {
+		return nil, fmt.Errorf("%w: %w", errCompile, ds.Err())
+	}
+	return plan, nil
 }
+
+// errCompile says that the model does not fit the tables, as when a fault has
+// just changed them: a process that starts then is started again.
+var errCompile = errors.New("the model does not fit the tables")
 
 // subject is a database with a model that is ready for a projector.
 type subject struct {
@@ -165,8 +193,13 @@ func (s *subject) migrate() error {
 }
 
 // command makes the projector's process: this binary again.
-func (s *subject) command() *exec.Cmd {
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), envURL+"="+s.url, envModel+"="+s.file, envSlot+"="+s.slot)
-	return cmd
+func (s *subject) command() *exec.Cmd { return s.commandTo(s.url)() }
+
+// commandTo makes processes that go to the database by another URL.
+func (s *subject) commandTo(url string) func() *exec.Cmd {
+	return func() *exec.Cmd {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), envURL+"="+url, envModel+"="+s.file, envSlot+"="+s.slot, fmt.Sprintf("%s=%d", envFanOut, *fanoutFlag))
+		return cmd
+	}
 }

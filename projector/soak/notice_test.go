@@ -5,8 +5,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pglogrepl"
+
 	"freshet/deploy/pgserver/pgtest"
 	"freshet/projector/soak/oracle"
+	"freshet/projector/soak/zoo"
 )
 
 // TestOracleNotices damages tv_* tables, one way after the other, and expects
@@ -60,5 +63,61 @@ func repair(t *testing.T, s *subject) {
 	settled(t, conn, s)
 	if err := p.kill(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestWatchNotices damages documents and places, one way after the other, and
+// expects those who watch under load to name the damage.
+func TestWatchNotices(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Database(t)
+	if err := Populate(t.Context(), url, 1, 50); err != nil {
+		t.Fatal(err)
+	}
+	s := prepare(t, url, zoo.Model)
+	p := newProcess(s.command)
+	start(t, p)
+	conn := pgtest.Connect(t, url)
+	settled(t, conn, s)
+	if err := p.kill(); err != nil {
+		t.Fatal(err)
+	}
+	looks := func() error {
+		w := &watcher{run: &run{cfg: Config{Slot: s.slot}}, versions: map[string]int64{"1": 0}}
+		seen := place{watermark: query[pglogrepl.LSN](t, conn, `SELECT watermark FROM freshet.checkpoint`), complete: 1}
+		for _, n := range []int{7, 0, 1, 2} {
+			w.place = seen
+			if err := w.look(t.Context(), conn, n); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := looks(); err != nil {
+		t.Fatal(err)
+	}
+	mend := func(table string) string {
+		return `UPDATE ` + table + ` t SET data = jsonb_set(t.data, '{hub,version}', h.data->'version') FROM tv_hub h WHERE t.id = 5 AND h.id = (t.data->'hub'->>'id')::int`
+	}
+	for _, damage := range []struct{ do, undo, want string }{
+		{`UPDATE tv_spoke SET data = jsonb_set(data, '{hub,version}', '77') WHERE id = 5`, mend(`tv_spoke`), "Spoke 5 embeds version 77"},
+		{`UPDATE tv_bolt SET data = jsonb_set(data, '{hub,version}', '77') WHERE id = 5`, mend(`tv_bolt`), "Bolt 5 embeds version 77"},
+		{`UPDATE tv_wallet SET data = jsonb_set(data, '{balance}', '7') WHERE id = 5`, `UPDATE tv_wallet SET data = jsonb_set(data, '{balance}', '1000') WHERE id = 5`, "torn transaction"},
+		{`UPDATE tv_counter SET data = jsonb_set(data, '{version}', '7') WHERE id = 2`, `UPDATE tv_counter SET data = jsonb_set(data, '{version}', (SELECT data->'version' FROM tv_counter WHERE id = 1)) WHERE id = 2`, "twin counters"},
+		{`UPDATE freshet.checkpoint SET complete = watermark + 1`, `UPDATE freshet.checkpoint SET complete = watermark`, "beyond the watermark"},
+		{`UPDATE freshet.checkpoint SET complete = '0/0'`, `UPDATE freshet.checkpoint SET complete = watermark`, "complete went back"},
+		{`UPDATE freshet.checkpoint SET applied_lsn = '0/1'`, `UPDATE freshet.checkpoint SET applied_lsn = watermark`, "the slot was told"},
+	} {
+		execute(t, conn, damage.do)
+		if err := looks(); err == nil || !strings.Contains(err.Error(), damage.want) {
+			t.Errorf("after %s\nfound %v\nwant %s", damage.do, err, damage.want)
+		}
+		execute(t, conn, damage.undo)
+	}
+	// What freshet.lag tells of is not damage.
+	execute(t, conn, `INSERT INTO freshet.fanout (slot, model, path, start, since_lsn) VALUES ($1, 'Spoke', 'x', '[]', '0/1')`, s.slot)
+	execute(t, conn, `UPDATE tv_spoke SET data = jsonb_set(data, '{hub,version}', '77') WHERE id = 5`)
+	if err := looks(); err != nil {
+		t.Error(err)
 	}
 }

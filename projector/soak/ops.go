@@ -16,7 +16,7 @@ func one(weight int, sql string, args func(r *rand.Rand) []any) op {
 	return op{weight, func(r *rand.Rand) []stmt { return []stmt{{sql, args(r)}} }}
 }
 
-var ops = concat(orgOps, personOps, profileOps, tagOps, productOps, orderOps, eventOps, noteOps, scalarOps, weirdOps, moneyOps, oddOps)
+var ops = concat(orgOps, personOps, profileOps, tagOps, productOps, orderOps, eventOps, noteOps, scalarOps, weirdOps, moneyOps, oddOps, hubOps)
 
 var totalWeight = func() int {
 	sum := 0

@@ -32,6 +32,8 @@ var bigs = []struct {
 	{"huge insert", 6, hugeInsert},
 	{"huge delete", 12, all(fmt.Sprintf(`DELETE FROM tb_event WHERE id >= %d`, hugeEvents))},
 	{"settlement", 10, settle},
+	{"upheaval", 3, upheaval},
+	{"subtransactions", 5, subtransactions},
 }
 
 func all(sql string) func(*rand.Rand) []stmt {
@@ -80,4 +82,19 @@ func settle(*rand.Rand) []stmt {
 		{`DELETE FROM tb_transfer`, nil},
 		{`UPDATE tb_wallet SET opening = balance WHERE opening <> balance`, nil},
 	}
+}
+
+// subtransactions writes in a few hundred subtransactions, every third of which
+// is rolled back, all in one transaction.
+func subtransactions(r *rand.Rand) []stmt {
+	return []stmt{{fmt.Sprintf(`DO $do$ BEGIN
+		FOR i IN 1..%d LOOP
+			BEGIN
+				UPDATE tb_product SET stock = (stock + i) %% 1000 WHERE id = 1 + i %% %d;
+				UPDATE tb_spoke SET label = 'sub ' || i WHERE id = 1 + (i * %d) %% %d;
+				IF i %% 3 = 0 THEN RAISE EXCEPTION 'undo'; END IF;
+			EXCEPTION WHEN raise_exception THEN NULL;
+			END;
+		END LOOP;
+	END $do$`, 150+r.IntN(300), products, 1+r.IntN(17), spokes), nil}}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/exec"
 	"sync"
+	"syscall"
 )
 
 // process keeps one projector process, and notices when it ends by itself.
@@ -16,22 +17,28 @@ type process struct {
 	cmd     *exec.Cmd
 	ended   chan struct{} // closed when cmd has ended
 	killed  bool          // by us
+	retired bool          // it is not started again
 	failure error         // why cmd ended by itself
+	out     *tail         // what cmd has printed
 }
 
 func newProcess(command func() *exec.Cmd) *process { return &process{command: command} }
 
-// start begins a new process. One must not be running.
+// start begins a new process. One must not be running. It does nothing once
+// the process is retired.
 func (p *process) start() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.retired {
+		return nil
+	}
 	cmd := p.command()
 	out := &tail{}
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start projector: %w", err)
 	}
-	p.cmd, p.killed, p.ended = cmd, false, make(chan struct{})
+	p.cmd, p.out, p.killed, p.ended = cmd, out, false, make(chan struct{})
 	go p.wait(cmd, out, p.ended) // ends with the process: kill and stop wait for it
 	return nil
 }
@@ -71,17 +78,36 @@ func (p *process) kill() error {
 	return err
 }
 
-// revive starts the process again where it ended by itself: a first connection
-// that meets a server which is restarting is refused, and whoever supervises
-// the process starts it again.
-func (p *process) revive() error {
-	if p.err() == nil {
-		return nil
-	}
+// retire kills the process for good.
+func (p *process) retire() error {
 	p.mu.Lock()
-	p.failure = nil
+	p.retired = true
 	p.mu.Unlock()
-	return p.start()
+	return p.kill()
+}
+
+// signal sends a signal to the process, if it runs.
+func (p *process) signal(sig syscall.Signal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cmd != nil && p.cmd.Process != nil {
+		_ = p.cmd.Process.Signal(sig) // one that has ended needs none
+	}
+}
+
+// pid returns the id of the running process, or 0.
+func (p *process) pid() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cmd == nil || p.cmd.Process == nil {
+		return 0
+	}
+	select {
+	case <-p.ended:
+		return 0
+	default:
+		return p.cmd.Process.Pid
+	}
 }
 
 // stop kills what is running, if anything is.
@@ -94,6 +120,16 @@ func (p *process) err() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.failure
+}
+
+// said returns the last output.
+func (p *process) said() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.out == nil {
+		return ""
+	}
+	return p.out.String()
 }
 
 // tail keeps the last output of a process.

@@ -4,91 +4,112 @@ import (
 	"context"
 	"flag"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"freshet/deploy/pgserver/pgproxy"
 	"freshet/deploy/pgserver/pgtest"
 	"freshet/projector/soak/zoo"
 )
 
 // The flags of a long run, for which FRESHET_SOAK is the duration too:
 //
-//	FRESHET_SOAK=10m go test ./projector/soak -args -soak.seed 7 -soak.writers 8
+//	FRESHET_SOAK=10m go test ./projector/soak -run 'TestSoak$' -timeout 0 -v -args -soak.seed 7 -soak.writers 8
 var (
 	seedFlag     = flag.Uint64("soak.seed", 1, "seed of the workload; 0 takes one from the clock")
-	durationFlag = flag.Duration("soak.duration", 0, "how long the load lasts; default 15s")
+	durationFlag = flag.Duration("soak.duration", 0, "how long the load lasts; default 8s")
 	writersFlag  = flag.Int("soak.writers", 4, "how many connections write")
-	rateFlag     = flag.Float64("soak.rate", 60, "transactions a second that each writer aims at")
-	faultsFlag   = flag.String("soak.faults", "", "what happens: any of kill, terminate, restart; or none; default kill,terminate, in a long run all")
+	rateFlag     = flag.Float64("soak.rate", 200, "transactions a second that the writers together aim at")
+	faultsFlag   = flag.String("soak.faults", "", "what happens: kinds of faults, net, all, none, or -kind to leave one out; default in a long run all")
+	everyFlag    = flag.Duration("soak.every", 0, "mean time between two faults; default 1s, in a long run 5s")
+	holdFlag     = flag.Duration("soak.hold", 0, "the longest time that a projector is frozen; default 1.5s, in a long run 40s")
+	checkFlag    = flag.Duration("soak.check", 0, "mean time between two comparisons of every document; default 2s, in a long run 1m")
+	fanoutFlag   = flag.Int("soak.fanout", 400, "documents that a change may lead to before it is a fan-out")
+	memoryFlag   = flag.Int64("soak.memory", 0, "MB of memory of the projector at which a run fails; 0: any")
+	traceFlag    = flag.String("soak.trace", os.TempDir(), "directory for the trace of a divergence")
 )
 
-// scope returns the duration and the faults of this run.
-func scope(t *testing.T) (time.Duration, Faults) {
+// fallback returns the first value that is set.
+func fallback[T comparable](v, otherwise T) T {
+	var zero T
+	if v != zero {
+		return v
+	}
+	return otherwise
+}
+
+// scope returns what this run is, short of its database.
+func scope(t *testing.T) Config {
 	t.Helper()
-	duration, faults := 15*time.Second, "kill,terminate"
+	cfg := Config{Duration: 8 * time.Second, FaultEvery: time.Second, Hold: 1500 * time.Millisecond, CheckEvery: 2 * time.Second, Patience: time.Minute}
+	faults := "kill,cut,schema,fanout,truncate,huge,freeze,standby,net-cut,net-flap,lock,poison,prepared,long"
 	if long := os.Getenv("FRESHET_SOAK"); long != "" {
 		d, err := time.ParseDuration(long)
 		if err != nil {
 			t.Fatalf("FRESHET_SOAK: %v", err)
 		}
-		duration, faults = d, "kill,terminate,restart"
+		cfg = Config{Duration: d, FaultEvery: 5 * time.Second, Hold: 40 * time.Second, CheckEvery: time.Minute, Patience: 5 * time.Minute}
+		faults = "all"
 	}
-	if *durationFlag > 0 {
-		duration = *durationFlag
+	cfg.Duration = fallback(*durationFlag, cfg.Duration)
+	cfg.FaultEvery = fallback(*everyFlag, cfg.FaultEvery)
+	cfg.Hold = fallback(*holdFlag, cfg.Hold)
+	cfg.CheckEvery = fallback(*checkFlag, cfg.CheckEvery)
+	cfg.Seed = fallback(*seedFlag, uint64(time.Now().UnixNano()))
+	cfg.Writers, cfg.Rate, cfg.Memory, cfg.TraceDir, cfg.Log = *writersFlag, *rateFlag, *memoryFlag<<20, *traceFlag, t.Logf
+	var err error
+	if cfg.Faults, err = ParseFaults(fallback(*faultsFlag, faults)); err != nil {
+		t.Fatalf("-soak.faults: %v", err)
 	}
-	if *faultsFlag != "" {
-		faults = *faultsFlag
-	}
-	return duration, parseFaults(t, faults)
+	return cfg
+}
+
+// soakSettings are the server's: what writers run into is not logged, and a
+// replication connection that is dead is given up soon.
+var soakSettings = map[string]string{
+	"log_min_messages":        "fatal",
+	"log_min_error_statement": "panic",
+	"wal_sender_timeout":      "10s",
 }
 
 // TestSoak is the differential test.
 func TestSoak(t *testing.T) {
 	t.Parallel()
-	duration, faults := scope(t)
-	server := pgtest.Start(t, nil)
-	url := pgtest.DatabaseOn(t, server)
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
-	t.Logf("replay with -soak.seed %d", seed)
-	if err := Populate(context.Background(), url, seed, 1000); err != nil {
+	cfg := scope(t)
+	server := pgtest.Start(t, soakSettings)
+	cfg.URL = pgtest.DatabaseOn(t, server)
+	t.Logf("replay with -soak.seed %d; faults are %v", cfg.Seed, cfg.Faults)
+	if err := Populate(context.Background(), cfg.URL, cfg.Seed, 1000); err != nil {
 		t.Fatal(err)
 	}
-	s := prepare(t, url, zoo.Model)
-	began := time.Now()
-	result, err := Run(context.Background(), Config{
-		URL: url, Slot: s.slot, Model: s.model, Seed: seed, Duration: duration,
-		Writers: *writersFlag, Rate: *rateFlag,
-		CheckEvery: 1500 * time.Millisecond, FaultEvery: 1500 * time.Millisecond, Faults: faults, Patience: time.Minute,
-		Command: s.command, Restarter: restarter(server), Log: t.Logf,
-	})
-	t.Logf("%s: %s", time.Since(began).Round(time.Second), result)
+	s := prepare(t, cfg.URL, zoo.Model)
+	proxy, through, err := pgproxy.StartFor(cfg.URL)
 	if err != nil {
-		t.Fatalf("seed %d: %v", seed, err)
+		t.Fatal(err)
+	}
+	defer proxy.Close()
+	cfg.Slot, cfg.Model, cfg.Proxy, cfg.Restarter = s.slot, s.model, proxy, restarter(server)
+	cfg.Command = s.commandTo(through)
+	began := time.Now()
+	result, err := Run(context.Background(), cfg)
+	t.Logf("seed %d, %s:%s", cfg.Seed, time.Since(began).Round(time.Second), result)
+	if err != nil {
+		t.Fatalf("seed %d: %v", cfg.Seed, err)
 	}
 }
 
-func parseFaults(t *testing.T, list string) (f Faults) {
-	t.Helper()
-	for name := range strings.SplitSeq(list, ",") {
-		switch strings.TrimSpace(name) {
-		case "kill":
-			f.Kill = true
-		case "terminate":
-			f.Terminate = true
-		case "restart":
-			f.Restart = true
-		case "none", "":
-		default:
-			t.Fatalf("-soak.faults: %q is none of kill, terminate, restart, none", name)
+func TestParseFaults(t *testing.T) {
+	for list, want := range map[string]int{"none": 0, "": 0, "all": len(kinds), "kill, cut": 2, "net": 4, "all,-net": len(kinds) - 4, "kill,kill": 1} {
+		got, err := ParseFaults(list)
+		if err != nil || len(got) != want {
+			t.Errorf("%q: %v, %v; want %d of them", list, got, err, want)
 		}
 	}
-	return f
+	if _, err := ParseFaults("kill,bill"); err == nil {
+		t.Error("bill is taken for a fault")
+	}
 }
 
 // TestDrawing runs every kind of statement that can be drawn at least once,
@@ -109,6 +130,16 @@ func TestDrawing(t *testing.T) {
 	}
 	for _, b := range bigs {
 		runAlone(t, conn, b.name, b.draw(random))
+	}
+	for _, change := range quietChanges {
+		execute(t, conn, change("tb_person", 3))
+	}
+	for _, b := range breaks {
+		if b.publication {
+			continue
+		}
+		execute(t, conn, b.hurt)
+		execute(t, conn, b.mend)
 	}
 }
 

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
+	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -56,7 +58,9 @@ const mixed = "mixed"
 
 // tolerated are the SQLSTATE classes and codes that random writers meet:
 // integrity violations, serialization failures, deadlocks, lock timeouts.
-var tolerated = []string{"23", "40", "55P03", "57014", "22003"}
+// While the schema is being changed, tables, columns and replica identities
+// are missing.
+var tolerated = []string{"23", "40", "55P03", "57014", "22003", "42P01", "42703", "55000"}
 
 // tolerable says whether a statement may fail so: the transaction, or its
 // innermost savepoint, is rolled back and the writer goes on.
@@ -68,35 +72,68 @@ func tolerable(err error) bool {
 	return slices.Contains(tolerated, pgErr.Code) || slices.Contains(tolerated, pgErr.Code[:2])
 }
 
-// run executes the transaction. committed says whether it did; err is what
-// must not happen.
-func (t *transaction) run(ctx context.Context, conn *pgx.Conn, gid string) (committed bool, err error) {
+// outcome is what came of a transaction.
+type outcome struct {
+	committed bool
+	xid       string        // of its commit or abort; empty where it wrote nothing
+	lsn       pglogrepl.LSN // the end of the WAL right after it; 0 where it did not commit
+}
+
+// run executes the transaction; err is what must not happen.
+func (t *transaction) run(ctx context.Context, conn *pgx.Conn, gid string) (outcome, error) {
 	if _, err := conn.Exec(ctx, t.begin); err != nil {
-		return false, fmt.Errorf("%s: %w", t.kind, err)
+		return outcome{}, fmt.Errorf("%s: %w", t.kind, err)
 	}
 	ok, err := t.runSteps(ctx, conn)
 	if err != nil || !ok || t.end == rollback {
 		if _, rerr := conn.Exec(ctx, "ROLLBACK"); err == nil && rerr != nil {
 			err = rerr
 		}
-		return false, err
+		return outcome{}, err
 	}
-	end := string(t.end)
 	if t.end == prepared {
-		end = "PREPARE TRANSACTION '" + gid + "'"
+		return t.runPrepared(ctx, conn, gid)
 	}
-	tag, err := conn.Exec(ctx, end)
-	switch {
-	case tolerable(err): // a deferred constraint, or a serialization failure
+	return finish(ctx, conn)
+}
+
+// finish commits, and notes under which id and where, in one round trip.
+func finish(ctx context.Context, conn *pgx.Conn) (outcome, error) {
+	results, err := conn.PgConn().Exec(ctx, "SELECT pg_current_xact_id_if_assigned(); COMMIT; SELECT pg_current_wal_insert_lsn()").ReadAll()
+	if tolerable(err) { // a deferred constraint, or a serialization failure
 		_, err = conn.Exec(ctx, "ROLLBACK")
-		return false, err
-	case err != nil || tag.String() == "ROLLBACK":
-		return false, err
+		return outcome{}, err
 	}
-	if t.end == prepared {
-		_, err = conn.Exec(ctx, "COMMIT PREPARED '"+gid+"'")
+	if err != nil || len(results) != 3 || results[1].CommandTag.String() == "ROLLBACK" {
+		return outcome{}, err
 	}
-	return err == nil, err
+	o := outcome{committed: true, xid: string(results[0].Rows[0][0])}
+	o.lsn, err = pglogrepl.ParseLSN(string(results[2].Rows[0][0]))
+	return o, err
+}
+
+// runPrepared commits in two phases.
+func (t *transaction) runPrepared(ctx context.Context, conn *pgx.Conn, gid string) (o outcome, err error) {
+	var xid *string
+	if err = conn.QueryRow(ctx, "SELECT pg_current_xact_id_if_assigned()::text").Scan(&xid); err != nil {
+		return o, err
+	}
+	if xid != nil {
+		o.xid = *xid
+	}
+	tag, err := conn.Exec(ctx, "PREPARE TRANSACTION '"+gid+"'")
+	if tolerable(err) {
+		_, err = conn.Exec(ctx, "ROLLBACK")
+		return outcome{}, err
+	}
+	if err != nil || tag.String() == "ROLLBACK" {
+		return outcome{}, err
+	}
+	if _, err = conn.Exec(ctx, "COMMIT PREPARED '"+gid+"'"); err != nil {
+		return outcome{}, err
+	}
+	o.committed = true
+	return o, conn.QueryRow(ctx, "SELECT pg_current_wal_insert_lsn()").Scan(&o.lsn)
 }
 
 // runSteps runs the statements. ok is false when one failed tolerably outside
@@ -135,6 +172,7 @@ func (s step) exec(ctx context.Context, conn *pgx.Conn, depth int, failed bool) 
 	name := fmt.Sprintf("s%d", depth)
 	var err error
 	switch {
+	case s.mark == plain && tooOld(conn, s.sql):
 	case s.mark == open:
 		_, err = conn.Exec(ctx, "SAVEPOINT "+name)
 	case s.mark == release && !failed:
@@ -204,4 +242,10 @@ func drawEnding(r *rand.Rand, twoPhase bool) ending {
 		return prepared
 	}
 	return commit
+}
+
+// tooOld says whether the server does not know the statement yet: it is left
+// out then. MERGE came with version 15.
+func tooOld(conn *pgx.Conn, sql string) bool {
+	return strings.HasPrefix(sql, "MERGE ") && strings.HasPrefix(conn.PgConn().ParameterStatus("server_version"), "14.")
 }

@@ -26,28 +26,60 @@ func nudge(ctx context.Context, conn *pgx.Conn) (pglogrepl.LSN, error) {
 
 // reached waits until the watermark is at or past lsn.
 func (r *run) reached(ctx context.Context, conn *pgx.Conn, lsn pglogrepl.LSN) error {
-	began := time.Now()
-	wait := time.Millisecond
-	for {
-		var watermark pglogrepl.LSN
-		err := conn.QueryRow(ctx, `SELECT coalesce((SELECT watermark FROM freshet.checkpoint WHERE slot = $1), '0/0')`, r.cfg.Slot).Scan(&watermark)
-		if err != nil {
+	return r.until(ctx, conn, lsn, `SELECT coalesce((SELECT watermark FROM freshet.checkpoint WHERE slot = $1), '0/0'), true`)
+}
+
+// settled waits until everything up to lsn is in every document: fan-outs are
+// through, and no read model is paused.
+func (r *run) settled(ctx context.Context, conn *pgx.Conn, lsn pglogrepl.LSN) error {
+	return r.until(ctx, conn, lsn, `SELECT coalesce((SELECT complete FROM freshet.checkpoint WHERE slot = $1), '0/0'),
+		NOT EXISTS (SELECT FROM freshet.lag) AND NOT EXISTS (SELECT FROM freshet.models WHERE state <> 'ready')`)
+}
+
+// until asks for an LSN, and whether all else is well, until it is at or past
+// lsn and all is.
+func (r *run) until(ctx context.Context, conn *pgx.Conn, lsn pglogrepl.LSN, sql string) error {
+	for began, wait := time.Now(), time.Millisecond; ; wait = min(wait*3/2, 50*time.Millisecond) {
+		var now pglogrepl.LSN
+		var well bool
+		if err := conn.QueryRow(ctx, sql, r.cfg.Slot).Scan(&now, &well); err != nil {
 			return fmt.Errorf("read watermark: %w", err)
 		}
-		if watermark >= lsn {
+		if now >= lsn && well {
 			return nil
 		}
-		if err := r.projector.err(); err != nil {
+		if err := r.impatient(ctx, conn, began, now, lsn); err != nil {
 			return err
-		}
-		if time.Since(began) > r.cfg.Patience {
-			return fmt.Errorf("the watermark is still %s after %s, waiting for %s; at work are:\n%s", watermark, r.cfg.Patience, lsn, activity(ctx, conn))
 		}
 		if err := pause(ctx, wait); err != nil {
 			return err
 		}
-		wait = min(wait*3/2, 50*time.Millisecond)
 	}
+}
+
+// impatient fails when the projector has ended, or when it takes too long.
+func (r *run) impatient(ctx context.Context, conn *pgx.Conn, began time.Time, now, lsn pglogrepl.LSN) error {
+	if err := r.crew.err(); err != nil {
+		return err
+	}
+	if time.Since(began) <= r.cfg.Patience {
+		return nil
+	}
+	return fmt.Errorf("the watermark is still %s after %s, waiting for %s; late are: %s; at work are:\n%s\nthe projector said:\n%s",
+		now, r.cfg.Patience, lsn, late(ctx, conn), activity(ctx, conn), r.crew.said())
+}
+
+// late describes what is not complete.
+func late(ctx context.Context, conn *pgx.Conn) string {
+	var text string
+	err := conn.QueryRow(ctx, `SELECT concat_ws('; ',
+		(SELECT string_agg(format('%s since %s, %s', model, since_lsn, reason), ', ') FROM freshet.lag),
+		(SELECT string_agg(format('%s is %s: %s', name, state, error), ', ') FROM freshet.models WHERE state <> 'ready'),
+		(SELECT format('watermark %s, complete %s', watermark, complete) FROM freshet.checkpoint LIMIT 1))`).Scan(&text)
+	if err != nil {
+		return err.Error()
+	}
+	return text
 }
 
 // activity describes who does what, and who waits for whom.

@@ -2,13 +2,11 @@ package soak
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // connect opens a connection for the workload. Its timeouts keep writers that
@@ -22,16 +20,6 @@ func connect(ctx context.Context, url, name string) (*pgx.Conn, error) {
 	cfg.RuntimeParams["lock_timeout"] = "2s"
 	cfg.RuntimeParams["deadlock_timeout"] = "50ms"
 	return pgx.ConnectConfig(ctx, cfg)
-}
-
-// lostConnection says whether an error is what a restart of the server gives
-// its clients.
-func lostConnection(err error) bool {
-	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) {
-		return pgErr.Code[:2] == "57" || pgErr.Code[:2] == "08"
-	}
-	return err != nil && !errors.Is(err, context.Canceled)
 }
 
 // session keeps one connection, and opens another when it was lost and the
@@ -49,12 +37,11 @@ func (s *session) do(ctx context.Context, f func(*pgx.Conn) error) error {
 		if err == nil || ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if !s.run.cfg.Faults.Restart || !lostConnection(err) {
+		lost := s.conn == nil || s.conn.IsClosed()
+		if !lost || !s.run.restarts() {
 			return err
 		}
-		if s.conn != nil && s.conn.IsClosed() {
-			s.conn = nil
-		}
+		s.conn = nil
 		if err := pause(ctx, 50*time.Millisecond); err != nil {
 			return err
 		}
@@ -78,14 +65,21 @@ const transactionTime = 2 * time.Minute
 
 // transact runs a transaction to its end, even when the run is over: one that
 // was prepared must not be left behind.
-func (s *session) transact(ctx context.Context, t *transaction, gid string) (committed bool, err error) {
+func (s *session) transact(ctx context.Context, t *transaction, gid string) (o outcome, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), transactionTime)
 	defer cancel()
 	err = s.do(ctx, func(c *pgx.Conn) (err error) {
-		committed, err = t.run(ctx, c, gid)
+		o, err = t.run(ctx, c, gid)
+		if err != nil && c.IsClosed() {
+			s.run.trace.transaction(s.name, t, o, true)
+		}
 		return err
 	})
-	return committed, err
+	if err == nil {
+		s.run.trace.transaction(s.name, t, o, false)
+		s.run.drawn.book(t, o)
+	}
+	return o, err
 }
 
 // prepared begins the names of the session's prepared transactions.
@@ -133,14 +127,14 @@ func (r *run) write(ctx context.Context, number int) error {
 	s := &session{run: r, name: fmt.Sprintf("writer %d", number)}
 	defer s.close()
 	random := r.generator(uint64(number))
-	interval := time.Duration(float64(time.Second) / r.cfg.Rate)
+	interval := time.Duration(float64(time.Second) * float64(r.cfg.Writers) / r.cfg.Rate)
 	next := time.Now()
 	for n := 0; ; n++ {
 		t := drawTransaction(random, r.twoPhase)
 		if err := r.gate.pass(ctx); err != nil {
 			return nil
 		}
-		committed, err := s.transact(ctx, t, fmt.Sprintf("%s%d", s.prepared(), n))
+		_, err := s.transact(ctx, t, fmt.Sprintf("%s%d", s.prepared(), n))
 		r.gate.leave()
 		if ctx.Err() != nil {
 			return nil
@@ -148,7 +142,6 @@ func (r *run) write(ctx context.Context, number int) error {
 		if err != nil {
 			return fmt.Errorf("writer %d, transaction %d: %w", number, n, err)
 		}
-		r.count(committed)
 		if next = next.Add(interval); time.Until(next) < -time.Second {
 			next = time.Now()
 		}

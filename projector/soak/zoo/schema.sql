@@ -190,3 +190,35 @@ CREATE TABLE tb_counter (
     id      integer PRIMARY KEY,
     version bigint NOT NULL
 );
+
+-- A hub has so many spokes that its change is more than one batch should hold:
+-- they embed it by a fixed path, by a second and optional one, and within an
+-- array of their own. A hub's version only rises.
+CREATE TABLE tb_hub (
+    id      integer PRIMARY KEY,
+    name    text NOT NULL,
+    version bigint NOT NULL DEFAULT 0
+);
+CREATE TABLE tb_spoke (
+    id       integer PRIMARY KEY,
+    hub_id   integer NOT NULL REFERENCES tb_hub,
+    other_id integer REFERENCES tb_hub,
+    label    text NOT NULL
+);
+CREATE INDEX tb_spoke_hub_id_idx ON tb_spoke (hub_id);
+CREATE INDEX tb_spoke_other_id_idx ON tb_spoke (other_id);
+CREATE TABLE tb_bolt (
+    id       integer PRIMARY KEY,
+    spoke_id integer NOT NULL REFERENCES tb_spoke ON DELETE CASCADE,
+    hub_id   integer REFERENCES tb_hub,
+    size     integer NOT NULL
+);
+CREATE INDEX tb_bolt_spoke_id_idx ON tb_bolt (spoke_id);
+CREATE INDEX tb_bolt_hub_id_idx ON tb_bolt (hub_id);
+
+-- A row whose divisor is zero has no document that could be built.
+CREATE TABLE tb_trap (
+    id      integer PRIMARY KEY,
+    divisor integer NOT NULL,
+    label   text NOT NULL
+);
