@@ -41,7 +41,7 @@ func freshness(ctx context.Context, w *world) error {
 	if err != nil {
 		return err
 	}
-	ours, err := w.freshness(ctx, name, time.Duration(w.seconds)*time.Second)
+	ours, err := w.freshness(ctx, name, 0, time.Duration(w.seconds)*time.Second)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func (w *world) floor(ctx context.Context) (freshSample, error) {
 	if err != nil {
 		return freshSample{}, err
 	}
-	sample, err := w.freshness(ctx, name, time.Duration(w.seconds)*time.Second/4)
+	sample, err := w.freshness(ctx, name, 0, time.Duration(w.seconds)*time.Second/4)
 	if err != nil {
 		return sample, err
 	}
@@ -89,14 +89,15 @@ func (f freshSample) String() string {
 		quantile(f.times, 0.5), quantile(f.times, 0.99), quantile(f.times, 1), len(f.times), f.rate, f.lost)
 }
 
-// freshness writes and measures for a while.
-func (w *world) freshness(ctx context.Context, database string, while time.Duration) (freshSample, error) {
+// freshness writes and measures for a while: what differs in each part of a
+// measurement on one database is the part's number.
+func (w *world) freshness(ctx context.Context, database string, part uint64, while time.Duration) (freshSample, error) {
 	pool, err := pgxpool.New(ctx, w.server.URL(database)+"&pool_max_conns=8")
 	if err != nil {
 		return freshSample{}, err
 	}
 	defer pool.Close()
-	counted := tally{pool: pool, meter: blog.NewFreshness()}
+	counted := tally{pool: pool, meter: blog.NewFreshness(), seed: seed + part}
 	return counted.run(ctx, while)
 }
 
@@ -104,6 +105,7 @@ func (w *world) freshness(ctx context.Context, database string, while time.Durat
 type tally struct {
 	pool    *pgxpool.Pool
 	meter   *blog.Freshness
+	seed    uint64
 	commits atomic.Int64
 }
 
@@ -112,7 +114,7 @@ func (t *tally) run(ctx context.Context, while time.Duration) (freshSample, erro
 	playing, stop := context.WithCancel(ctx)
 	defer stop()
 	group, playing := errgroup.WithContext(playing)
-	writer := blog.Writer{Pool: t.pool, Rate: commitRate, Seed: seed, Wrote: func(wr blog.Write) {
+	writer := blog.Writer{Pool: t.pool, Rate: commitRate, Seed: t.seed, Spared: hotAuthor, Wrote: func(wr blog.Write) {
 		t.commits.Add(1)
 		t.meter.Wrote(wr)
 	}}

@@ -20,6 +20,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -32,6 +33,8 @@ type options struct {
 	rounds  int
 	json    string
 	profile string
+	while   time.Duration
+	rate    float64
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
@@ -60,6 +63,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.seconds, "seconds", 20, "how long freshness is measured; each round of the others takes a part of it")
 	flags.IntVar(&o.rounds, "rounds", 3, "how often each side of a comparison is measured, alternately; the median counts")
 	flags.StringVar(&o.json, "json", "bench/results.json", "file that the figures go to as well; empty for none")
+	flags.DurationVar(&o.while, "sustain", 30*time.Second, "how long sustained lasts")
+	flags.Float64Var(&o.rate, "rate", 0, "changes a second of sustained; 0: three times what row triggers reach")
 	flags.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of this process, in which rebuild and backfill run, to this file")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -82,8 +87,10 @@ var measurements = []measurement{
 	{"backfill", backfills},
 	{"memory", memory},
 	{"freshness", freshness},
+	{"fanout", fanOuts},
 	{"writers", writers},
 	{"triggers", triggers},
+	{"sustained", sustained},
 	{"api", apis},
 }
 

@@ -33,6 +33,7 @@ func triggers(ctx context.Context, w *world) error {
 		s.ours, s.theirs = append(s.ours, ours), append(s.theirs, theirs)
 	}
 	ours, theirs := s.values()
+	w.triggerRate = theirs
 	w.report.add(row{Name: "changes by 8 clients, documents included", Unit: "/s", Value: ours, Baseline: theirs,
 		Against: "row triggers that keep the same documents"}, nothing)
 	return nil
@@ -111,7 +112,7 @@ func (w *world) caughtUp(ctx context.Context, database string) error {
 			if err := pause(ctx, time.Millisecond); err != nil {
 				return err
 			}
-			if err := conn.QueryRow(ctx, "SELECT watermark >= $1::pg_lsn FROM freshet.checkpoint", lsn).Scan(&done); err != nil {
+			if err := conn.QueryRow(ctx, "SELECT complete >= $1::pg_lsn FROM freshet.checkpoint", lsn).Scan(&done); err != nil {
 				return err
 			}
 		}
@@ -182,16 +183,20 @@ type changer struct {
 
 func (c *changer) run(ctx context.Context, conn *pgx.Conn, end time.Time) error {
 	for time.Now().Before(end) {
-		n := c.rng.IntN(100)
-		for _, ch := range changes {
-			if n -= ch.percent; n >= 0 {
-				continue
-			}
+		if err := c.change(ctx, conn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// change makes one of the changes.
+func (c *changer) change(ctx context.Context, conn *pgx.Conn) error {
+	n := c.rng.IntN(100)
+	for _, ch := range changes {
+		if n -= ch.percent; n < 0 {
 			keys := c.keys[ch.table]
-			if err := c.try(ctx, conn, ch.sql, keys[c.rng.IntN(len(keys))]); err != nil {
-				return err
-			}
-			break
+			return c.try(ctx, conn, ch.sql, keys[c.rng.IntN(len(keys))])
 		}
 	}
 	return nil

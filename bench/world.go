@@ -49,6 +49,8 @@ type world struct {
 	filled bool   // the database documents is there
 	binary string // freshet, once built
 	copies int
+	// triggerRate is what row triggers have reached in this run; 0: not measured.
+	triggerRate float64
 	// services are the processes of freshet that were started, those that
 	// have ended included.
 	services []*service

@@ -19,6 +19,7 @@ type Writer struct {
 	Rate        int    // writes a second, over all connections
 	Connections int    // writing at the same time; 0: 8
 	Seed        uint64 // of what is written; the times are real
+	Spared      string // key of a user who is left alone, and so are the posts; empty: none
 	// Wrote, when set, is called after each commit, from several goroutines.
 	Wrote func(Write)
 }
@@ -39,7 +40,7 @@ func (w Writer) Run(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	b, err := readBlog(ctx, w.Pool, w.Seed)
+	b, err := readBlog(ctx, w.Pool, w.Seed, w.Spared)
 	if err != nil {
 		return err
 	}
@@ -112,17 +113,17 @@ type shelf struct {
 	fresh    []id // posts that writers made: the only ones they delete
 }
 
-func readBlog(ctx context.Context, pool *pgxpool.Pool, seed uint64) (*shelf, error) {
+func readBlog(ctx context.Context, pool *pgxpool.Pool, seed uint64, spared string) (*shelf, error) {
 	s := &shelf{words: newVocabulary(seed)}
 	for _, t := range []struct {
 		ids *[]id
 		sql string
 	}{
-		{&s.users, "SELECT id FROM tb_user ORDER BY id"},
-		{&s.posts, "SELECT p.id FROM tb_post p LEFT JOIN tb_comment c ON c.post_id = p.id GROUP BY p.id ORDER BY count(c.id) DESC, p.id"},
-		{&s.comments, "SELECT id FROM tb_comment ORDER BY id"},
+		{&s.users, "SELECT id FROM tb_user WHERE id::text <> $1 ORDER BY id"},
+		{&s.posts, "SELECT p.id FROM tb_post p LEFT JOIN tb_comment c ON c.post_id = p.id WHERE p.author_id::text <> $1 GROUP BY p.id ORDER BY count(c.id) DESC, p.id"},
+		{&s.comments, "SELECT id FROM tb_comment WHERE author_id::text <> $1 ORDER BY id"},
 	} {
-		if err := readIDs(ctx, pool, t.sql, t.ids); err != nil {
+		if err := readIDs(ctx, pool, t.sql, spared, t.ids); err != nil {
 			return nil, fmt.Errorf("read the blog's keys: %w", err)
 		}
 	}
@@ -132,8 +133,8 @@ func readBlog(ctx context.Context, pool *pgxpool.Pool, seed uint64) (*shelf, err
 	return s, nil
 }
 
-func readIDs(ctx context.Context, pool *pgxpool.Pool, sql string, into *[]id) error {
-	rows, err := pool.Query(ctx, sql)
+func readIDs(ctx context.Context, pool *pgxpool.Pool, sql, spared string, into *[]id) error {
+	rows, err := pool.Query(ctx, sql, spared)
 	if err != nil {
 		return err
 	}
