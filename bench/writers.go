@@ -4,7 +4,11 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -18,7 +22,9 @@ const (
 
 // writers measures the COMMIT of the application's transactions, at 1,000 of
 // them a second, on a database that knows no Freshet and on one that it
-// follows. (wal_level is logical for both: the server has one.)
+// follows. (wal_level is logical for both: the server has one.) In between
+// stands the least that anybody can do who follows the log: a slot that is
+// drained, and nothing done with what comes.
 func writers(ctx context.Context, w *world) error {
 	without, err := w.copyOf(ctx, sources)
 	if err != nil {
@@ -28,9 +34,17 @@ func writers(ctx context.Context, w *world) error {
 	if err != nil {
 		return err
 	}
-	var p50, p99, rate sides
+	drained, err := w.copyOf(ctx, sources)
+	if err != nil {
+		return err
+	}
+	var p50, p99, rate, drained50, drained99 sides
 	for range w.rounds {
 		a, err := w.commits(ctx, without)
+		if err != nil {
+			return err
+		}
+		d, err := w.drained(ctx, drained)
 		if err != nil {
 			return err
 		}
@@ -38,7 +52,9 @@ func writers(ctx context.Context, w *world) error {
 		if err != nil {
 			return err
 		}
-		w.log("COMMIT without Freshet %s; with it %s", a, b)
+		w.log("COMMIT without Freshet %s; beside a drained slot %s; with Freshet %s", a, d, b)
+		drained50.theirs, drained50.ours = append(drained50.theirs, quantile(a.times, 0.5)), append(drained50.ours, quantile(d.times, 0.5))
+		drained99.theirs, drained99.ours = append(drained99.theirs, quantile(a.times, 0.99)), append(drained99.ours, quantile(d.times, 0.99))
 		rate.theirs, rate.ours = append(rate.theirs, a.rate), append(rate.ours, b.rate)
 		p50.theirs, p50.ours = append(p50.theirs, quantile(a.times, 0.5)), append(p50.ours, quantile(b.times, 0.5))
 		p99.theirs, p99.ours = append(p99.theirs, quantile(a.times, 0.99)), append(p99.ours, quantile(b.times, 0.99))
@@ -49,20 +65,48 @@ func writers(ctx context.Context, w *world) error {
 		of         sides
 	}{
 		{"writers' transactions", "/s", rate}, {"writers' COMMIT p50", "ms", p50}, {"writers' COMMIT p99", "ms", p99},
+		{"COMMIT p50 beside a drained slot alone", "ms", drained50}, {"COMMIT p99 beside a drained slot alone", "ms", drained99},
 	} {
 		ours, theirs := l.of.values()
 		w.report.add(row{Name: l.name, Unit: l.unit, Value: ours, Baseline: theirs, Against: against}, nothing)
 	}
-	if err := w.drop(ctx, without); err != nil {
-		return err
+	for _, name := range []string{without, drained} {
+		if err := w.drop(ctx, name); err != nil {
+			return err
+		}
 	}
 	return w.drop(ctx, with)
+}
+
+// drained measures beside a slot that pg_recvlogical drains.
+func (w *world) drained(ctx context.Context, database string) (commitSample, error) {
+	err := w.exec(ctx, database, "DROP PUBLICATION IF EXISTS bench; CREATE PUBLICATION bench FOR TABLE tb_user, tb_post, tb_comment")
+	if err != nil {
+		return commitSample{}, err
+	}
+	running, stop := context.WithCancel(ctx)
+	cmd := exec.CommandContext(running, filepath.Join(w.server.BinDir(), "pg_recvlogical"), "-d", w.server.URL(database), "-S", database,
+		"-P", "pgoutput", "-o", "proto_version=1", "-o", "publication_names=bench", "--create-slot", "--if-not-exists", "--start", "-f", os.DevNull)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGINT) }
+	cmd.WaitDelay = 5 * time.Second
+	defer stop()
+	if err := cmd.Start(); err != nil {
+		return commitSample{}, err
+	}
+	sample, err := w.commits(ctx, database)
+	stop()
+	_ = cmd.Wait() // it was interrupted
+	return sample, err
 }
 
 // followed measures with Freshet, which is up for this time alone.
 func (w *world) followed(ctx context.Context, database string) (commitSample, error) {
 	s, err := w.start(ctx, database, "run")
 	if err != nil {
+		return commitSample{}, err
+	}
+	// The fill is not what is measured, nor what the server does about it.
+	if err := w.exec(ctx, database, "VACUUM ANALYZE tv_user; VACUUM ANALYZE tv_post; VACUUM ANALYZE tv_comment; CHECKPOINT"); err != nil {
 		return commitSample{}, err
 	}
 	sample, err := w.commits(ctx, database)
@@ -100,6 +144,9 @@ func (w *world) commits(ctx context.Context, database string) (commitSample, err
 		group.Go(func() error {
 			return w.with(ctx, database, func(conn *pgx.Conn) (err error) {
 				p := &paced{conn: conn, posts: posts, rng: rand.New(rand.NewPCG(seed, uint64(i)))}
+				if _, err = p.run(ctx, warmUp); err != nil {
+					return err
+				}
 				all[i], err = p.run(ctx, while)
 				return err
 			})

@@ -39,7 +39,8 @@ CREATE TABLE freshet.models (
     filled_at   timestamptz,
     paused_lsn  pg_lsn,                -- paused, or filled again since: the first commit that its documents may lack
     paused_at   timestamptz,
-    error       text                   -- paused: why, and what to do
+    error       text,                  -- paused: why, and what to do
+    waits       text                   -- paused, and nothing is wrong any more: what its being filled again waits for
 );
 
 -- The ranges of a backfill under way.
@@ -63,6 +64,7 @@ CREATE TABLE freshet.backfill_done (
 
 -- Keys that wait: quarantined with their error, or asked for by hand.
 CREATE TABLE freshet.pending (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     model       text NOT NULL,
     key         text NOT NULL,
     reason      text NOT NULL CHECK (reason IN ('quarantine', 'resync')),
@@ -71,9 +73,11 @@ CREATE TABLE freshet.pending (
     since_lsn   pg_lsn NOT NULL,
     created_at  timestamptz NOT NULL DEFAULT now(),
     next_try_at timestamptz NOT NULL DEFAULT now(),
-    priority    smallint NOT NULL DEFAULT 0 CHECK (priority IN (0, 1)), -- 1: before all of 0, such as keys that were asked for one by one
-    PRIMARY KEY (model, key)
+    priority    smallint NOT NULL DEFAULT 0 CHECK (priority IN (0, 1))  -- 1: before all of 0, such as keys that were asked for one by one
 );
+-- Each key once. It is by two hashes, 128 bits together: a key that just fits
+-- the index of its source does not fit one beside the model's name.
+CREATE UNIQUE INDEX pending_model_key_idx ON freshet.pending (model, hashtextextended(key, 0), hashtextextended(key, 1));
 CREATE INDEX pending_priority_next_try_at_idx ON freshet.pending (priority, next_try_at);
 
 -- Fan-outs under way: a change that reaches more documents than one batch

@@ -33,7 +33,7 @@ func TestApply(t *testing.T) {
 	}
 	var tables int
 	err = conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_tables WHERE schemaname = 'freshet'`).Scan(&tables)
-	if err != nil || tables != 7 {
+	if err != nil || tables != 9 {
 		t.Errorf("%d tables: %v", tables, err)
 	}
 }

@@ -66,6 +66,9 @@ type Divergence struct {
 	Model, Key string
 	Kind       string // "data", "columns", "missing", "extra" or "error"
 	Path       string // where it differs first
+	// Stored and Defined are what is there, as JSON: the user's data, so nothing
+	// for a log.
+	Stored, Defined string
 }
 
 // Phases are the parts of a batch's time.

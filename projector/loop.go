@@ -335,6 +335,7 @@ func (l *loop) batch(ctx, work context.Context, pending []apply.PendingKey) erro
 			return nil
 		case errors.Is(err, apply.ErrCareful):
 			l.careful = true
+		case errors.Is(err, apply.ErrMoved): // at once: Begin sees to it
 		case passing(err):
 			err = l.blame(work, err)
 			if l.engine.cfg.Events.Retry != nil {

@@ -114,11 +114,23 @@ func (e *Engine) mendable(ctx context.Context, control *pgx.Conn, name string, v
 		if err != nil {
 			return false, err
 		}
-		p.Waits = "to be filled again when these transactions end, which began before: " + who
-		e.paused[name] = p
-		e.showPaused()
+		return false, e.await(ctx, control, p, "to be filled again when these transactions end, which began before: "+who)
 	}
 	return over, nil
+}
+
+// await tells what a pause waits for where nothing is wrong any more.
+func (e *Engine) await(ctx context.Context, control *pgx.Conn, p PausedModel, text string) error {
+	if p.Waits == text {
+		return nil
+	}
+	if _, err := control.Exec(ctx, "UPDATE freshet.models SET waits = $2 WHERE name = $1 AND state = 'paused'", p.Model, text); err != nil {
+		return fmt.Errorf("write freshet.models: %w", err)
+	}
+	p.Waits = text
+	e.paused[p.Model] = p
+	e.showPaused()
+	return nil
 }
 
 // restate changes what is told of a pause where another thing is wrong by now.
@@ -126,7 +138,7 @@ func (e *Engine) restate(ctx context.Context, control *pgx.Conn, p PausedModel, 
 	if p.Error == text || p.Model == "" {
 		return nil
 	}
-	_, err := control.Exec(ctx, "UPDATE freshet.models SET error = $2 WHERE name = $1 AND state = 'paused'", p.Model, text)
+	_, err := control.Exec(ctx, "UPDATE freshet.models SET error = $2, waits = NULL WHERE name = $1 AND state = 'paused'", p.Model, text)
 	if err != nil {
 		return fmt.Errorf("write freshet.models: %w", err)
 	}

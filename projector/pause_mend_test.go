@@ -204,6 +204,11 @@ func TestAnOldTransactionIsWaitedFor(t *testing.T) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+	var told bool
+	must(t, pgtest.Connect(t, s.url).QueryRow(ctx, "SELECT bool_or(waits LIKE '%pid %') FROM freshet.models").Scan(&told))
+	if !told {
+		t.Error("freshet.models does not tell for whom it waits")
+	}
 	s.others("Item", "Owner")
 	s.paused("Item", "Owner")
 	must(t, old.Commit(ctx))

@@ -21,7 +21,7 @@ import (
 // published whole.
 const pauseModels = `
 UPDATE freshet.models AS m
-SET state = 'paused', error = p.error, paused_at = coalesce(m.paused_at, now()),
+SET state = 'paused', error = p.error, waits = NULL, paused_at = coalesce(m.paused_at, now()),
     paused_lsn = CASE WHEN m.state = 'ready'
                       THEN least(least(c.watermark, coalesce((SELECT t.checked_lsn FROM freshet.traces AS t WHERE t.slot = c.slot), '0/0')) + 1, (SELECT min(f.since_lsn) FROM freshet.fanout AS f WHERE f.model = m.name))
                       ELSE coalesce(m.paused_lsn, '0/1') END

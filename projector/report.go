@@ -22,7 +22,7 @@ func (l *loop) report(b batch.Batch, r apply.Result, drained time.Duration) {
 	}
 	if e.cfg.Events.Diverged != nil {
 		for _, x := range r.Wrong {
-			e.cfg.Events.Diverged(Divergence{Model: x.Model, Key: x.Key, Kind: x.Kind, Path: x.Path})
+			e.cfg.Events.Diverged(Divergence{Model: x.Model, Key: x.Key, Kind: x.Kind, Path: x.Path, Stored: x.Stored, Defined: x.Defined})
 		}
 	}
 	if e.cfg.Events.Batch != nil {

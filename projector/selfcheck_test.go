@@ -42,5 +42,10 @@ func TestADocumentChangedByHandIsFoundAndMended(t *testing.T) {
 	if s := r.engine.Status(); s.Diverged != int64(len(found)) || s.Checked == 0 {
 		t.Errorf("%d of %d", s.Diverged, s.Checked)
 	}
+	var logged int
+	must(t, out.conn.QueryRow(t.Context(), "SELECT count(*) FROM freshet.sync_log WHERE NOT success AND operation = 'repair' AND keys = '{7}' AND error LIKE '%data $.n'").Scan(&logged))
+	if logged != len(found) {
+		t.Errorf("%d of %d in the log", logged, len(found))
+	}
 	w.exact()
 }

@@ -130,6 +130,44 @@ func (f *affected) pieces(plan *compile.Plan) []piece {
 	return all
 }
 
+// split takes the keys that are known to fail out of the pieces. They become
+// pieces of their own, which rebuild: a patch would not show whether the whole
+// document can be built again.
+func (a *Applier) split(pieces []piece) (ordinary, failed []piece) {
+	if len(a.held) == 0 {
+		return pieces, nil
+	}
+	for _, p := range pieces {
+		var bad []string
+		isBad := func(key string) bool { return a.held[PendingKey{p.model.Name, key}] }
+		if slices.ContainsFunc(p.keys, isBad) {
+			var good []string
+			for _, key := range p.keys {
+				if isBad(key) {
+					bad = append(bad, key)
+				} else {
+					good = append(good, key)
+				}
+			}
+			p.keys = good
+			failed = append(failed, piece{model: p.model, keys: bad})
+		}
+		if len(p.keys) > 0 {
+			ordinary = append(ordinary, p)
+		}
+	}
+	return ordinary, failed
+}
+
+// untried are the keys of a piece that the batch has not set aside yet: on its
+// snapshot they would only fail again.
+func (w *writer) untried(p piece) []string {
+	if len(w.aside) == 0 {
+		return p.keys
+	}
+	return slices.DeleteFunc(slices.Clone(p.keys), func(key string) bool { return w.hasSetAside(PendingKey{p.model.Name, key}) })
+}
+
 func piecesOf(model *compile.ReadModel, path *compile.Path, keys []string) []piece {
 	var all []piece
 	for part := range slices.Chunk(keys, chunk) {

@@ -65,9 +65,11 @@ type Applier struct {
 	limit int // see DefaultFanOut
 	// now is the clock of the log's timestamps.
 	now func() time.Time
-	// held are the quarantined keys, so that one that builds again is taken out.
-	held  map[pendingKey]struct{}
+	// held are the keys that wait and are known here, so that one that builds is
+	// taken out. It is true for those of which the last try failed.
+	held  map[pendingKey]bool
 	round *round // of the self-check
+	files files
 
 	started time.Time
 	w       *writer // of the batch under way
@@ -76,7 +78,7 @@ type Applier struct {
 // New returns an Applier that writes as the given epoch of the slot. It owns
 // conn from now on.
 func New(conn *pgx.Conn, plan *compile.Plan, slot string, epoch int64) *Applier {
-	return &Applier{conn: conn, plan: plan, slot: slot, epoch: epoch, limit: DefaultFanOut, now: time.Now, held: map[pendingKey]struct{}{}}
+	return &Applier{conn: conn, plan: plan, slot: slot, epoch: epoch, limit: DefaultFanOut, now: time.Now, held: map[pendingKey]bool{}, files: newFiles(plan)}
 }
 
 // LimitFanOut sets how many documents of a read model one changed row may lead
@@ -93,36 +95,48 @@ func (a *Applier) LimitFanOut(documents int) {
 // statement of the transaction, so that all that follows sees the same.
 func (a *Applier) Begin(ctx context.Context) (*batch.Snapshot, error) {
 	a.started = a.now()
-	var b pgx.Batch
-	b.Queue("BEGIN ISOLATION LEVEL REPEATABLE READ")
-	b.Queue("SELECT pg_current_snapshot()::text")
-	b.Queue("SELECT epoch FROM freshet.checkpoint WHERE slot = $1", a.slot)
-	res := a.conn.SendBatch(ctx, &b)
-	snapshot, epoch, err := readBegin(res)
-	if err = errors.Join(err, res.Close()); err != nil {
-		return nil, errors.Join(fmt.Errorf("open the batch's transaction: %w", err), a.Rollback(context.WithoutCancel(ctx)))
+	for {
+		o, err := a.open(ctx)
+		if err == nil && o.epoch != a.epoch {
+			err = ErrFenced
+		}
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("open the batch's transaction: %w", err), a.Rollback(context.WithoutCancel(ctx)))
+		}
+		if o.files == a.files.known {
+			a.w = &writer{applier: a, found: newAffected(), aside: map[pendingKey]struct{}{}}
+			return batch.ParseSnapshot(o.snapshot)
+		}
+		// What has moved them may be younger than the snapshot. The next one is
+		// younger than what they are now.
+		a.files.known = o.files
+		if err = a.Rollback(ctx); err != nil {
+			return nil, fmt.Errorf("open the batch's transaction anew: %w", err)
+		}
 	}
-	if epoch != a.epoch {
-		return nil, errors.Join(ErrFenced, a.Rollback(context.WithoutCancel(ctx)))
-	}
-	a.w = &writer{applier: a, found: newAffected()}
-	return batch.ParseSnapshot(snapshot)
 }
 
-func readBegin(res pgx.BatchResults) (snapshot string, epoch int64, err error) {
-	if _, err = res.Exec(); err != nil {
-		return "", 0, err
-	}
-	if err = res.QueryRow().Scan(&snapshot); err != nil {
-		return "", 0, err
-	}
-	if err = res.QueryRow().Scan(&epoch); err != nil {
-		if errors.Is(err, pgx.ErrNoRows) {
-			return "", 0, ErrFenced
+// opened is what a batch begins with.
+type opened struct {
+	snapshot string
+	epoch    int64
+	files    string // behind the source tables, no earlier than the snapshot
+}
+
+func (a *Applier) open(ctx context.Context) (o opened, err error) {
+	var b pgx.Batch
+	b.Queue("BEGIN ISOLATION LEVEL REPEATABLE READ")
+	b.Queue("SELECT pg_current_snapshot()::text").QueryRow(func(row pgx.Row) error { return row.Scan(&o.snapshot) })
+	b.Queue("SELECT epoch FROM freshet.checkpoint WHERE slot = $1", a.slot).QueryRow(func(row pgx.Row) error {
+		if err := row.Scan(&o.epoch); errors.Is(err, pgx.ErrNoRows) {
+			return ErrFenced
+		} else if err != nil {
+			return err
 		}
-		return "", 0, err
-	}
-	return snapshot, epoch, nil
+		return nil
+	})
+	b.Queue("SELECT "+filesSQL, a.files.tables, a.files.roots).QueryRow(func(row pgx.Row) error { return row.Scan(&o.files) })
+	return o, a.conn.SendBatch(ctx, &b).Close()
 }
 
 // Rollback gives the batch up. It is safe to call when none is open.
@@ -165,7 +179,9 @@ func (a *Applier) Resolve(ctx context.Context, dirty *batch.Dirty) error {
 // A document that cannot be built aborts the statement for its whole chunk, so
 // Early and Apply first try without savepoints, and on such an error return
 // ErrCareful: the caller begins again (a new snapshot, a new marker) and calls
-// Apply alone, with careful set, which finds the keys at fault one by one.
+// Apply alone, with careful set, which finds the keys at fault one by one. Only
+// the keys that are known to have failed are behind savepoints always: a row
+// that stays at fault while it changes does not have every batch done twice.
 func (a *Applier) Apply(ctx context.Context, work Work, careful bool) (Result, error) {
 	a.w.work, a.w.careful, a.w.stamp = work, careful, work.Batch.Watermark
 	if err := a.end(ctx, careful, a.apply(ctx)); err != nil {
@@ -186,6 +202,9 @@ func (a *Applier) end(ctx context.Context, careful bool, err error) error {
 	}
 	if rollbackErr := a.Rollback(context.WithoutCancel(ctx)); rollbackErr != nil {
 		err = errors.Join(err, rollbackErr)
+	}
+	if moved(err) {
+		return ErrMoved
 	}
 	if !careful && faultOfData(err) {
 		return fmt.Errorf("%w: %w", ErrCareful, err)

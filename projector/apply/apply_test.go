@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -129,6 +130,106 @@ func TestADocumentThatCannotBeBuilt(t *testing.T) {
 	f.expect("40", "SELECT string_agg(key, ',') FROM freshet.pending")
 }
 
+// aPoisonRow has item 3, which waits with its error already.
+func aPoisonRow(t *testing.T) *fixture {
+	t.Helper()
+	f := newFixture(t)
+	f.exec("UPDATE tb_item SET n = 0 WHERE id = 3")
+	r, err := f.apply(true, f.dirty("Item", "3"))
+	if err != nil || len(r.Quarantined) != 1 {
+		t.Fatalf("%+v %v", r, err)
+	}
+	return f
+}
+
+// TestARowThatIsKnownToFail changes in each of two parts of a batch: the others
+// are written without a second try, and it is tried once more, until it heals.
+func TestARowThatIsKnownToFail(t *testing.T) {
+	f := aPoisonRow(t)
+	for round, restarted := range []bool{false, true} {
+		if restarted {
+			f.applier = f.newApplier(1)
+			must(t, f.applier.Load(t.Context()))
+		}
+		f.exec("UPDATE tb_item SET n = n + 1 WHERE id IN (2, 4, 5, 6)")
+		_, err := f.applier.Begin(t.Context())
+		must(t, err)
+		must(t, f.applier.Early(t.Context(), f.dirty("Item", "2", "3", "4"), 77))
+		must(t, f.applier.Resolve(t.Context(), f.dirty("Item", "3", "5", "6")))
+		r, err := f.applier.Apply(t.Context(), f.work(), false)
+		must(t, err)
+		if r.Upserted != 4 || len(r.Quarantined) != 1 || r.Quarantined[0].Key != "3" {
+			t.Errorf("%+v", r)
+		}
+		f.expect(strconv.Itoa(2+round), "SELECT attempts::text FROM freshet.pending WHERE key = '3'")
+		f.expect("3 0", "SELECT string_agg(k, ',') || ' ' || max(upserted) FROM freshet.sync_log, unnest(keys) AS k WHERE NOT success AND batch = $1", f.number)
+	}
+	f.expect("4", "SELECT data->>'n' FROM tv_item WHERE id = 3") // as it was
+	f.exec("UPDATE tb_item SET n = 1 WHERE id = 3")
+	_, err := f.applier.Begin(t.Context())
+	must(t, err)
+	must(t, f.applier.Early(t.Context(), f.dirty("Item", "2", "3"), 77))
+	r, err := f.applier.Apply(t.Context(), f.work(), false)
+	if err != nil || r.Upserted != 1 || r.Unchanged != 1 || len(r.Quarantined) != 0 {
+		t.Errorf("%+v %v", r, err)
+	}
+	f.expect("0", "SELECT count(*)::text FROM freshet.pending")
+	f.expect("0", "SELECT $1::text", f.wrongDocuments("Item"))
+	// It is known to fail no more: failing again is news.
+	f.exec("UPDATE tb_item SET n = 0 WHERE id = 3")
+	if _, err = f.apply(false, f.dirty("Item", "3")); !errors.Is(err, ErrCareful) {
+		t.Errorf("a row that fails again: %v", err)
+	}
+}
+
+// TestARowThatIsKnownToFailAmongMany is in a whole read model, in a chunk of a
+// fan-out that patches, beside a document that fails for the first time, and
+// among keys that were asked for.
+func TestARowThatIsKnownToFailAmongMany(t *testing.T) {
+	f := aPoisonRow(t)
+	whole := &batch.Dirty{}
+	whole.AddWhole(f.readModel("Item").ID)
+	f.exec("UPDATE tb_item SET n = n + 1 WHERE n > 0")
+	r, err := f.apply(false, whole)
+	if err != nil || r.Upserted != 99 || len(r.Quarantined) != 1 {
+		t.Errorf("whole: %+v %v", r, err)
+	}
+
+	f.exec("UPDATE tb_owner SET name = 'renamed' WHERE id = 4") // of items 3, 13, 23, ...
+	_, err = f.applier.Begin(t.Context())
+	must(t, err)
+	work := f.work()
+	work.Chunk = &Chunk{Model: f.readModel("Item"), Path: f.path("Item.owner"), Keys: []string{"13", "23", "3"}}
+	if work.Chunk.Path.Patch == "" {
+		t.Fatal("the path has no patch")
+	}
+	r, err = f.applier.Apply(t.Context(), work, false)
+	if err != nil || r.Upserted != 2 || len(r.Quarantined) != 1 {
+		t.Errorf("fan-out: %+v %v", r, err)
+	}
+	f.expect("renamed", "SELECT data->'owner'->>'name' FROM tv_item WHERE id = 13")
+
+	f.exec("UPDATE tb_item SET n = 0 WHERE id = 40")
+	if _, err = f.apply(false, f.dirty("Item", "3", "40", "41")); !errors.Is(err, ErrCareful) {
+		t.Errorf("beside a new one: %v", err)
+	}
+	// Keys that were asked for may be many: they are done together until one fails.
+	_, err = f.applier.Begin(t.Context())
+	must(t, err)
+	work = f.work()
+	work.Pending = []PendingKey{{"Item", "3"}, {"Item", "40"}, {"Item", "41"}}
+	if _, err = f.applier.Apply(t.Context(), work, false); !errors.Is(err, ErrCareful) {
+		t.Errorf("among keys that were asked for: %v", err)
+	}
+	r, err = f.apply(true, f.dirty("Item", "3", "40", "41"))
+	if err != nil || len(r.Quarantined) != 2 {
+		t.Errorf("%+v %v", r, err)
+	}
+	if r, err = f.apply(false, f.dirty("Item", "3", "40", "41")); err != nil || len(r.Quarantined) != 2 {
+		t.Errorf("%+v %v", r, err)
+	}
+}
+
 // TestPending rebuilds keys that were asked for, and takes them off the queue,
 // after a start as well.
 func TestPending(t *testing.T) {
@@ -159,6 +260,39 @@ func TestPending(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.expect("Gone 1", "SELECT string_agg(model || ' ' || key, ',' ORDER BY model) FROM freshet.pending")
+}
+
+const words = `
+CREATE TABLE tb_word (key text PRIMARY KEY, n integer NOT NULL)`
+
+const wordsFile = `
+type Word @table(name: "tb_word") {
+  id: ID! @column(name: "key")
+  share: Int @computed(sql: "5040 / n")
+}`
+
+// TestALongKeyWaits sets aside a document whose key just fits its index.
+func TestALongKeyWaits(t *testing.T) {
+	f := newFixtureOf(t, words, wordsFile)
+	key := f.text("SELECT string_agg(chr(33 + (('x' || substr(md5(i::text), 1, 6))::bit(24)::integer % 94)), '') FROM generate_series(1, 2690) AS i")
+	f.exec("INSERT INTO tb_word VALUES ($1, 1), ('short', 1)", key)
+	if r, err := f.apply(false, f.dirty("Word", key, "short")); err != nil || r.Upserted != 2 {
+		t.Fatalf("%+v %v", r, err)
+	}
+	f.exec("UPDATE tb_word SET n = 0 WHERE key = $1", key)
+	f.exec("UPDATE tb_word SET n = 2 WHERE key = 'short'")
+	for range 2 {
+		r, err := f.apply(true, f.dirty("Word", key, "short"))
+		if err != nil || len(r.Quarantined) != 1 {
+			t.Fatalf("%+v %v", r, err)
+		}
+	}
+	f.expect("1 2", "SELECT count(*) || ' ' || max(attempts) FROM freshet.pending WHERE key = $1", key)
+	f.exec("UPDATE tb_word SET n = 3")
+	if r, err := f.apply(false, f.dirty("Word", key, "short")); err != nil || r.Upserted != 2 {
+		t.Fatalf("%+v %v", r, err)
+	}
+	f.expect("0", "SELECT count(*)::text FROM freshet.pending")
 }
 
 // TestFenced has a projector whose epoch has passed write nothing more, however
@@ -227,4 +361,31 @@ func TestALockOnADocument(t *testing.T) {
 	if r, err := f.apply(false, f.dirty("Item", "1")); err != nil || r.Upserted != 1 {
 		t.Errorf("%+v %v", r, err)
 	}
+}
+
+// TestATruncateUnderABatch has a table truncated behind the snapshot of a batch:
+// it is empty for the batch, whose snapshot knows nothing of that.
+func TestATruncateUnderABatch(t *testing.T) {
+	f := newFixture(t)
+	f.exec("UPDATE tb_owner SET name = 'renamed' WHERE id = 3")
+	_, err := f.applier.Begin(t.Context())
+	must(t, err)
+	f.exec("TRUNCATE tb_item")
+	must(t, f.applier.Early(t.Context(), f.dirty("Owner", "3"), 5)) // without its items
+	if _, err = f.applier.Apply(t.Context(), f.work(), false); !errors.Is(err, ErrMoved) {
+		t.Errorf("%v, want ErrMoved", err)
+	}
+	f.expect("0", "SELECT count(*)::text FROM tv_owner WHERE data->>'name' = 'renamed' OR data->'items' = '[]'")
+	f.expect("0", "SELECT count(*)::text FROM freshet.sync_log")
+	before := f.applier.files.known
+	_, err = f.applier.Begin(t.Context())
+	must(t, err)
+	if f.applier.files.known == before {
+		t.Error("the new file was not noted")
+	}
+	must(t, f.applier.Early(t.Context(), f.dirty("Owner", "3"), 5))
+	if _, err = f.applier.Apply(t.Context(), f.work(), false); err != nil {
+		t.Error(err)
+	}
+	f.expect("1", "SELECT count(*)::text FROM tv_owner WHERE data->>'name' = 'renamed' AND data->'items' = '[]'")
 }

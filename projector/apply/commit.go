@@ -15,6 +15,7 @@ type logRow struct {
 	outcome   outcome
 	unchanged int
 	fault     error
+	operation string // "": the batch's
 }
 
 const insertLog = `
@@ -27,6 +28,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 func (w *writer) queueLogs(b *pgx.Batch) {
 	a, work := w.applier, &w.work
 	for _, row := range w.logs {
+		operation := row.operation
+		if operation == "" {
+			operation = work.operation()
+		}
 		upserted := len(row.outcome.upserted)
 		var fault *string
 		if row.fault != nil {
@@ -34,7 +39,7 @@ func (w *writer) queueLogs(b *pgx.Batch) {
 			text := describe(row.fault)
 			fault = &text
 		}
-		b.Queue(insertLog, a.slot, work.Number, row.model, work.operation(),
+		b.Queue(insertLog, a.slot, work.Number, row.model, operation,
 			emptyNotNull(row.outcome.upserted), emptyNotNull(row.outcome.deleted),
 			upserted, len(row.outcome.deleted), row.unchanged,
 			work.Batch.Transactions, work.xids(), orNull(work.Batch.FirstLSN), orNull(work.Batch.LastLSN), w.work.Batch.Watermark,
@@ -44,11 +49,14 @@ func (w *writer) queueLogs(b *pgx.Batch) {
 	w.logs = w.logs[:0]
 }
 
+// saveCheckpoint has the parameters of filesSQL first. It fails where files have
+// moved; the process id in the text keeps the planner from failing beforehand.
 const saveCheckpoint = `
 UPDATE freshet.checkpoint
-SET state = 'streaming', batch = $3, applied_lsn = greatest(applied_lsn, $4), watermark = greatest(watermark, $5),
-    complete = greatest(complete, $8), commit_time = coalesce($6, commit_time), updated_at = $7
-WHERE slot = $1 AND epoch = $2`
+SET state = 'streaming', batch = $5, applied_lsn = greatest(applied_lsn, $6), watermark = greatest(watermark, $7),
+    complete = CASE WHEN $11 = ` + filesSQL + ` THEN greatest(complete, $10) ELSE ('` + movedPrefix + `' || pg_backend_pid())::pg_lsn END,
+    commit_time = coalesce($8, commit_time), updated_at = $9
+WHERE slot = $3 AND epoch = $4`
 
 // commit writes log, pending and checkpoint, wakes the readers of the feed and
 // commits, all in one round trip. Were another projector to take over just
@@ -60,6 +68,7 @@ WHERE slot = $1 AND epoch = $2`
 func (w *writer) commit(ctx context.Context) error {
 	a := w.applier
 	var b pgx.Batch
+	w.logWrong(w.result.Wrong)
 	w.queueLogs(&b)
 	w.queuePending(&b)
 	w.queueWrong(&b, w.result.Wrong)
@@ -68,8 +77,8 @@ func (w *writer) commit(ctx context.Context) error {
 		return err
 	}
 	var saved pgconn.CommandTag
-	b.Queue(saveCheckpoint, a.slot, a.epoch, w.work.Number, w.work.Batch.Resume, w.work.Batch.Watermark,
-		timeOrNull(w.work.Batch.LastCommit), a.now(), w.complete()).Exec(func(tag pgconn.CommandTag) error {
+	b.Queue(saveCheckpoint, a.files.tables, a.files.roots, a.slot, a.epoch, w.work.Number, w.work.Batch.Resume, w.work.Batch.Watermark,
+		timeOrNull(w.work.Batch.LastCommit), a.now(), w.complete(), a.files.known).Exec(func(tag pgconn.CommandTag) error {
 		saved = tag
 		return nil
 	})

@@ -140,9 +140,12 @@ func (w *writer) applyChunk(ctx context.Context, c *Chunk) error {
 	return w.chunks(ctx, piecesOf(c.Model, path, keys))
 }
 
-// FanOuts reads the fan-outs that are under way, after a start.
+// FanOuts reads the fan-outs that are under way, after a start: each begins
+// anew.
 func FanOuts(ctx context.Context, conn *pgx.Conn, slot string) ([]FanOut, error) {
-	rows, err := conn.Query(ctx, "SELECT id, model, path, start, since_lsn FROM freshet.fanout WHERE slot = $1 ORDER BY id", slot)
+	rows, err := conn.Query(ctx, `
+WITH anew AS (UPDATE freshet.fanout SET documents = 0 WHERE slot = $1 RETURNING id, model, path, start, since_lsn)
+SELECT id, model, path, start, since_lsn FROM anew ORDER BY id`, slot)
 	if err != nil {
 		return nil, fmt.Errorf("read freshet.fanout: %w", err)
 	}

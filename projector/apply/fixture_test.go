@@ -56,6 +56,11 @@ const slot = "freshet_test"
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
+	return newFixtureOf(t, schema, file)
+}
+
+func newFixtureOf(t *testing.T, schema, file string) *fixture {
+	t.Helper()
 	ctx := t.Context()
 	f := &fixture{t: t, url: pgtest.Database(t)}
 	pgtest.Exec(t, f.url, schema)
@@ -122,6 +127,20 @@ func (f *fixture) readModel(name string) *compile.ReadModel {
 		}
 	}
 	f.t.Fatalf("no read model %s", name)
+	return nil
+}
+
+// path is the one of that name.
+func (f *fixture) path(via string) *compile.Path {
+	f.t.Helper()
+	for _, source := range f.plan.Sources {
+		for _, path := range source.Paths {
+			if path.Via == via {
+				return path
+			}
+		}
+	}
+	f.t.Fatalf("no path %s", via)
 	return nil
 }
 

@@ -72,7 +72,7 @@ func (a *Applier) Load(ctx context.Context) error {
 	}
 	clear(a.held)
 	for _, k := range keys {
-		a.held[k] = struct{}{}
+		a.held[k] = true
 	}
 	return nil
 }
@@ -116,9 +116,17 @@ func (a *Applier) addPending(found *affected, keys []PendingKey) {
 		for _, model := range a.plan.ReadModels {
 			if model.Name == k.Model {
 				found.add(model.ID, k.Key)
-				a.held[k] = struct{}{}
+				a.hold(k)
 			}
 		}
+	}
+}
+
+// hold has a key taken out of the queue when it builds, whether it is known to
+// fail or not.
+func (a *Applier) hold(k PendingKey) {
+	if _, known := a.held[k]; !known {
+		a.held[k] = false
 	}
 }
 
@@ -138,16 +146,20 @@ func (a *Applier) addWanted(found *affected, keys []PendingKey) {
 const hold = `
 INSERT INTO freshet.pending AS p (model, key, reason, error, attempts, since_lsn, created_at, next_try_at)
 VALUES ($1, $2, 'quarantine', $3, 1, $4, clock_timestamp(), clock_timestamp() + interval '1 second')
-ON CONFLICT (model, key) DO UPDATE
+ON CONFLICT (model, hashtextextended(key, 0), hashtextextended(key, 1)) DO UPDATE
 SET reason = 'quarantine', error = excluded.error, attempts = p.attempts + 1,
     next_try_at = clock_timestamp() + least(interval '1 hour', interval '1 second' * (2 ^ least(p.attempts, 12)))`
+
+// The index of the keys is by their hash.
+const unhold = `
+DELETE FROM freshet.pending WHERE model = $1 AND key = $2 AND hashtextextended(key, 0) = hashtextextended($2, 0)`
 
 func (w *writer) queuePending(b *pgx.Batch) {
 	for _, q := range w.result.Quarantined {
 		b.Queue(hold, q.Model, q.Key, describe(q.Err), w.work.Batch.Watermark)
 	}
 	for _, k := range w.built {
-		b.Queue("DELETE FROM freshet.pending WHERE model = $1 AND key = $2", k.Model, k.Key)
+		b.Queue(unhold, k.Model, k.Key)
 	}
 }
 
@@ -157,6 +169,6 @@ func (a *Applier) settleHeld(w *writer) {
 		delete(a.held, k)
 	}
 	for _, q := range w.result.Quarantined {
-		a.held[PendingKey{q.Model, q.Key}] = struct{}{}
+		a.held[PendingKey{q.Model, q.Key}] = true
 	}
 }

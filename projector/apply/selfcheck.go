@@ -2,8 +2,10 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -151,12 +153,11 @@ func (a *Applier) checkPages(ctx context.Context, m *checkedModel, keys []string
 	if err != nil {
 		return nil, err
 	}
-	m.keys, m.rows = stored, defined
 	m.stored.move(stored, n)
 	m.defined.move(defined, n*presence)
-	for _, k := range missing {
-		wrong = append(wrong, Wrong{Model: m.model.Name, Key: k, Kind: "missing"})
-	}
+	// A row that has no document may be gone by now, or not be defined to have
+	// one: the comparison tells, the next time.
+	m.keys, m.rows = append(stored, missing...), defined
 	return wrong, nil
 }
 
@@ -224,8 +225,13 @@ func (w *writer) putsOff(model string) bool {
 }
 
 func (w *writer) hasSetAside(k PendingKey) bool {
-	return slices.ContainsFunc(w.result.Quarantined, func(q Quarantined) bool { return q.Model == k.Model && q.Key == k.Key })
+	_, ok := w.aside[k]
+	return ok
 }
+
+const askedFor = `
+SELECT key FROM freshet.pending WHERE model = $1 AND key = ANY ($2)
+AND hashtextextended(key, 0) = ANY (ARRAY(SELECT hashtextextended(k, 0) FROM unnest($2::text[]) AS k))`
 
 // unasked leaves out what somebody has asked to be rebuilt.
 func (a *Applier) unasked(ctx context.Context, model string, wrong []Wrong) ([]Wrong, error) {
@@ -233,7 +239,7 @@ func (a *Applier) unasked(ctx context.Context, model string, wrong []Wrong) ([]W
 	for i, w := range wrong {
 		keys[i] = w.Key
 	}
-	rows, err := a.conn.Query(ctx, "SELECT key FROM freshet.pending WHERE model = $1 AND key = ANY ($2)", model, keys)
+	rows, err := a.conn.Query(ctx, askedFor, model, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -253,7 +259,15 @@ func (a *Applier) unasked(ctx context.Context, model string, wrong []Wrong) ([]W
 
 const mend = `
 INSERT INTO freshet.pending (model, key, reason, since_lsn, priority) VALUES ($1, $2, 'resync', $3, 1)
-ON CONFLICT (model, key) DO NOTHING`
+ON CONFLICT (model, hashtextextended(key, 0), hashtextextended(key, 1)) DO NOTHING`
+
+// logWrong puts what is wrong into the log of what failed.
+func (w *writer) logWrong(wrong []Wrong) {
+	for _, x := range wrong {
+		text := "the stored document did not equal its definition: " + strings.TrimSpace(x.Kind+" "+x.Path)
+		w.logs = append(w.logs, logRow{model: x.Model, outcome: outcome{upserted: []string{x.Key}}, fault: errors.New(text), operation: "repair"})
+	}
+}
 
 // queueWrong has documents that are wrong rebuilt: in the next batch, so that
 // what is rebuilt is in the log.

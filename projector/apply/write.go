@@ -31,8 +31,10 @@ type writer struct {
 
 	logs   []logRow
 	result Result
-	// built are the held keys that this batch rebuilt without a fault.
+	// built are the held keys that this batch rebuilt without a fault, and aside
+	// those that it has set aside.
 	built []pendingKey
+	aside map[pendingKey]struct{}
 }
 
 // rebuild does every affected document of every read model, in the models'
@@ -76,18 +78,24 @@ func (w *writer) wholeModel(ctx context.Context, model *compile.ReadModel) error
 	return err
 }
 
+// chunks does the pieces, and after them, behind savepoints, what in them is
+// known to fail.
 func (w *writer) chunks(ctx context.Context, pieces []piece) error {
+	ordinary, failed := w.applier.split(pieces)
 	if w.careful {
-		for _, p := range pieces {
-			if err := w.carefully(ctx, p); err != nil {
-				return compile.OfModel(p.model.Name, err)
-			}
-		}
-		return nil
+		ordinary, failed = nil, append(ordinary, failed...)
 	}
-	for group := range slices.Chunk(pieces, pipelined) {
+	for group := range slices.Chunk(ordinary, pipelined) {
 		if err := w.pipeline(ctx, group); err != nil {
 			return err
+		}
+	}
+	for _, p := range failed {
+		if p.keys = w.untried(p); len(p.keys) == 0 {
+			continue
+		}
+		if err := w.carefully(ctx, p); err != nil {
+			return compile.OfModel(p.model.Name, err)
 		}
 	}
 	return nil
@@ -207,6 +215,7 @@ func (w *writer) release(p piece) {
 }
 
 func (w *writer) quarantine(p piece, fault error) {
+	w.aside[pendingKey{p.model.Name, p.keys[0]}] = struct{}{}
 	w.result.Quarantined = append(w.result.Quarantined, Quarantined{Model: p.model.Name, Key: p.keys[0], Err: fault})
 	w.logs = append(w.logs, logRow{model: p.model.Name, outcome: outcome{upserted: p.keys}, fault: fault})
 }

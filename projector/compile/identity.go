@@ -134,16 +134,24 @@ func tellsApart(t *catalog.Table, columns []string) bool {
 }
 
 // indexable says whether a unique index over the source's identity columns can
-// be created, without ever refusing a row, and be its replica identity.
+// be created, without ever refusing a row, and be its replica identity. A row
+// that is too wide for an index would be refused to whoever writes it: every
+// column must be of a type that bounds its width, and all together must fit.
 func indexable(s *Source) bool {
 	t := s.Table
 	if len(s.Identity) == 0 || len(s.Identity) > maxIndexColumns || !tellsApart(t, s.Identity) {
 		return false
 	}
-	return !slices.ContainsFunc(s.Identity, func(name string) bool {
+	width := 0
+	for _, name := range s.Identity {
 		c := t.Column(name)
-		return !c.NotNull || c.Generated || c.Type.Array || !sortable(c.Type)
-	})
+		w, bounded := maxWidth(c.Type)
+		if !c.NotNull || c.Generated || !bounded {
+			return false
+		}
+		width += w
+	}
+	return width <= maxIndexRow
 }
 
 // keyFirst orders the columns so that those that tell rows apart come first.

@@ -52,7 +52,7 @@ func TestAFrozenLeaderIsReplacedAndFenced(t *testing.T) {
 	old.signal(syscall.SIGCONT)
 	old.hears(frozen, "[waiting]")
 	old.hears(frozen, "[standby]", "another projector leads: pid ")
-	if text, _ := old.out.since(frozen); strings.Contains(text, " batch ") {
+	if text, _ := old.out.since(frozen); strings.Contains(text, " committed batch ") {
 		t.Errorf("the thawed leader committed:\n%s", text)
 	}
 	if now := w.count("SELECT epoch FROM freshet.checkpoint WHERE slot = $1", w.slot); now != epoch {

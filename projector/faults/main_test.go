@@ -97,7 +97,7 @@ func narrate() projector.Events {
 	return projector.Events{
 		State: func(s projector.State, detail string) { say("[%s] %s", s, detail) },
 		Retry: func(what string, err error, wait time.Duration) { say("%s again in %s: %v", what, wait, err) },
-		Batch: func(b projector.BatchEvent) { say("batch %d", b.Number) },
+		Batch: func(b projector.BatchEvent) { say("committed batch %d", b.Number) },
 	}
 }
 

@@ -146,8 +146,7 @@ func TestAppliedAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	var group errgroup.Group
-	for range 3 {
-		m := planned(t, conn, blogNeeds, options(t))
+	for _, m := range []*migrate.Migration{planned(t, conn, blogNeeds, options(t)), planned(t, conn, blogNeeds, options(t)), planned(t, conn, blogNeeds, options(t))} {
 		group.Go(func() error { return migrate.Apply(t.Context(), config, m, nil) })
 	}
 	if err := group.Wait(); err != nil {

@@ -40,7 +40,7 @@ func (e *KeyError) Error() string {
 const enqueue = `
 INSERT INTO freshet.pending AS p (model, key, reason, since_lsn, priority)
 SELECT $1, wanted.key, 'resync', pg_current_wal_insert_lsn(), $3 FROM unnest($2::text[]) AS wanted (key)
-ON CONFLICT (model, key) DO UPDATE SET reason = 'resync', next_try_at = now(), priority = greatest(p.priority, excluded.priority)`
+ON CONFLICT (model, hashtextextended(key, 0), hashtextextended(key, 1)) DO UPDATE SET reason = 'resync', next_try_at = now(), priority = greatest(p.priority, excluded.priority)`
 
 // Priorities of what is asked for.
 const (
@@ -147,9 +147,9 @@ func unsourced(ctx context.Context, conn *pgx.Conn, model *compile.ReadModel, ke
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-// Refill has the projector fill the read model again at its next start, with
-// all its workers: much faster than All for a large one, but other changes
-// wait meanwhile. What All or Keys asked for before is part of it.
+// Refill has the projector fill the read model again, with all its workers:
+// much faster than All for a large one, but other changes wait meanwhile. One
+// that runs begins within seconds. What All or Keys asked for before is part of it.
 func Refill(ctx context.Context, conn *pgx.Conn, model string) error {
 	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, "UPDATE freshet.models SET state = 'backfilling', filled_at = NULL WHERE name = $1", model)

@@ -115,8 +115,12 @@ func narrate() projector.Events {
 		fmt.Fprintf(os.Stderr, time.Now().UTC().Format("15:04:05.000 ")+format+"\n", args...)
 	}
 	return projector.Events{
-		State:       func(s projector.State, detail string) { say("%s %s", s, detail) },
-		Retry:       func(what string, err error, wait time.Duration) { say("%s again in %s: %v", what, wait, err) },
+		State: func(s projector.State, detail string) { say("%s %s", s, detail) },
+		Retry: func(what string, err error, wait time.Duration) { say("%s again in %s: %v", what, wait, err) },
+		Diverged: func(d projector.Divergence) {
+			say("a stored document does not equal its definition: %+v", d)
+			os.Exit(3) // ends the run: it shows what was printed
+		},
 		Quarantined: func(model, key string, err error) { say("quarantined %s %s: %v", model, key, err) },
 	}
 }

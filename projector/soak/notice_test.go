@@ -55,7 +55,7 @@ func TestOracleNotices(t *testing.T) {
 func repair(t *testing.T, s *subject) {
 	t.Helper()
 	conn := pgtest.Connect(t, s.url)
-	execute(t, conn, `UPDATE freshet.models SET state = 'backfilling'`)
+	execute(t, conn, `UPDATE freshet.models SET state = 'backfilling', filled_at = NULL`)
 	p := newProcess(s.command)
 	if err := p.start(); err != nil {
 		t.Fatal(err)

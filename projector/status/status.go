@@ -3,7 +3,8 @@
 // the projector down, which is when it is needed most.
 //
 // Guarantees: one statement for each part, none of which reads a source table,
-// the WAL, or more of sync_log than one row of each model.
+// the WAL, or more of sync_log than one row of each model and the newest 1,000
+// failures.
 package status
 
 import (
@@ -21,8 +22,11 @@ type Database struct {
 	WriteLSN   string      `json:"writeLsn"` // where the server writes now
 	Slot       Slot        `json:"slot"`
 	Checkpoint *Checkpoint `json:"checkpoint"` // nil before the first start
+	Leader     *Leader     `json:"leader"`     // nil: no projector leads
 	Models     []Model     `json:"models"`
-	Pending    []Pending   `json:"pending"` // the 20 longest waiting, those in quarantine first
+	FanOuts    []FanOut    `json:"fanOuts"`  // in the order in which they are done; only the first is under way
+	Diverged   Diverged    `json:"diverged"` // what the self-check has found
+	Pending    []Pending   `json:"pending"`  // the 20 longest waiting, those in quarantine first
 }
 
 // Slot is the replication slot. Bytes are counted up to WriteLSN.
@@ -45,6 +49,7 @@ type Checkpoint struct {
 	Batch      int64      `json:"batch"`
 	AppliedLSN string     `json:"appliedLsn"`
 	Watermark  string     `json:"watermark"`
+	Complete   string     `json:"complete"` // the watermark without what fan-outs have put off
 	LagBytes   int64      `json:"lagBytes"` // from the watermark to WriteLSN
 	CommitTime *time.Time `json:"commitTime"`
 	UpdatedAt  time.Time  `json:"updatedAt"`
@@ -69,6 +74,7 @@ type Paused struct {
 	Since    time.Time `json:"since"`
 	SinceLSN string    `json:"sinceLsn"` // the first commit that its documents may lack
 	Error    string    `json:"error"`    // what happened, where, and what to do
+	Waits    string    `json:"waits"`    // what its being filled again waits for, where nothing is wrong any more
 }
 
 // Pending is a key that waits.
@@ -88,7 +94,8 @@ func Read(ctx context.Context, conn *pgx.Conn, slot string) (Database, error) {
 	for _, part := range []struct {
 		what string
 		read func(context.Context, *pgx.Conn, *Database) error
-	}{{"slot", readSlot}, {"checkpoint", readCheckpoint}, {"read models", readModels}, {"pending keys", readPending}} {
+	}{{"slot", readSlot}, {"checkpoint", readCheckpoint}, {"leader", readLeader}, {"read models", readModels},
+		{"fan-outs", readFanOuts}, {"pending keys", readPending}, {"self-check", readDiverged}} {
 		if err := part.read(ctx, conn, &d); err != nil {
 			return d, fmt.Errorf("read the state of the %s: %w", part.what, err)
 		}
@@ -117,9 +124,9 @@ FROM pg_replication_slots WHERE slot_name = $1`, s.Name, d.WriteLSN).Scan(
 func readCheckpoint(ctx context.Context, conn *pgx.Conn, d *Database) error {
 	var c Checkpoint
 	err := conn.QueryRow(ctx, `
-SELECT state, epoch, batch, applied_lsn::text, watermark::text, greatest($2::pg_lsn - watermark, 0)::bigint, commit_time, updated_at
+SELECT state, epoch, batch, applied_lsn::text, watermark::text, complete::text, greatest($2::pg_lsn - watermark, 0)::bigint, commit_time, updated_at
 FROM freshet.checkpoint WHERE slot = $1`, d.Slot.Name, d.WriteLSN).Scan(
-		&c.State, &c.Epoch, &c.Batch, &c.AppliedLSN, &c.Watermark, &c.LagBytes, &c.CommitTime, &c.UpdatedAt)
+		&c.State, &c.Epoch, &c.Batch, &c.AppliedLSN, &c.Watermark, &c.Complete, &c.LagBytes, &c.CommitTime, &c.UpdatedAt)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	}
@@ -137,7 +144,7 @@ SELECT m.name, (m.layout->>'schema') || '.' || (m.layout->>'table'), m.state,
        count(p.key) FILTER (WHERE p.reason <> 'quarantine'), count(p.key) FILTER (WHERE p.reason = 'quarantine'),
        left(m.hash, 12),
        CASE WHEN m.state = 'paused' THEN jsonb_build_object('since', coalesce(m.paused_at, now()),
-            'sinceLsn', coalesce(m.paused_lsn, '0/1')::text, 'error', coalesce(m.error, '')) END
+            'sinceLsn', coalesce(m.paused_lsn, '0/1')::text, 'error', coalesce(m.error, ''), 'waits', coalesce(m.waits, '')) END
 FROM freshet.models AS m
 LEFT JOIN pg_namespace AS n ON n.nspname = m.layout->>'schema'
 LEFT JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = m.layout->>'table'

@@ -96,7 +96,8 @@ FROM (VALUES ($1)) AS s (slot) LEFT JOIN freshet.checkpoint AS c ON c.slot = s.s
 		return nil, here, fmt.Errorf("read freshet.checkpoint: %w", err)
 	}
 	rows, err := tx.Query(ctx, `
-SELECT key, error, attempts, created_at FROM freshet.pending WHERE model = $1 AND key = ANY ($2) AND error IS NOT NULL ORDER BY key`, c.rm.Name, keys)
+SELECT key, error, attempts, created_at FROM freshet.pending WHERE model = $1 AND key = ANY ($2) AND error IS NOT NULL
+AND hashtextextended(key, 0) = ANY (ARRAY(SELECT hashtextextended(k, 0) FROM unnest($2::text[]) AS k)) ORDER BY key`, c.rm.Name, keys)
 	if err != nil {
 		return nil, here, fmt.Errorf("read freshet.pending: %w", err)
 	}

@@ -218,7 +218,7 @@ func (c *comparison) repair(ctx context.Context, keys []string) error {
 		tag, err := c.conn.Exec(ctx, `
 INSERT INTO freshet.pending (model, key, reason, since_lsn)
 SELECT $1, key, 'resync', pg_current_wal_insert_lsn() FROM unnest($2::text[]) AS key
-ON CONFLICT (model, key) DO UPDATE SET next_try_at = now()`, c.rm.Name, part)
+ON CONFLICT (model, hashtextextended(key, 0), hashtextextended(key, 1)) DO UPDATE SET next_try_at = now()`, c.rm.Name, part)
 		if err != nil {
 			return fmt.Errorf("ask for repair: %w", err)
 		}
