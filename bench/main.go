@@ -64,7 +64,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.rounds, "rounds", 3, "how often each side of a comparison is measured, alternately; the median counts")
 	flags.StringVar(&o.json, "json", "bench/results.json", "file that the figures go to as well; empty for none")
 	flags.DurationVar(&o.while, "sustain", 30*time.Second, "how long sustained lasts")
-	flags.Float64Var(&o.rate, "rate", 0, "changes a second of sustained; 0: three times what row triggers reach")
+	flags.Float64Var(&o.rate, "rate", 0, "changes a second of sustained; 0: half as much again as row triggers reach")
 	flags.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of this process, in which rebuild and backfill run, to this file")
 	if err := flags.Parse(args); err != nil {
 		return o, err

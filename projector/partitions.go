@@ -33,7 +33,7 @@ func partitions(ctx context.Context, conn *pgx.Conn, plan *compile.Plan) (map[st
 		return states, nil
 	}
 	rows, err := conn.Query(ctx, `
-SELECT n.nspname || '.' || c.relname, md5(string_agg(leaf.oid::text || ':' || leaf.relfilenode::text, ',' ORDER BY leaf.oid))
+SELECT n.nspname || '.' || c.relname, hashtextextended(string_agg(leaf.oid::text || ':' || leaf.relfilenode::text, ',' ORDER BY leaf.oid), 0)::text
 FROM unnest($1::oid[]) AS root (oid)
 JOIN pg_class AS c ON c.oid = root.oid
 JOIN pg_namespace AS n ON n.oid = c.relnamespace

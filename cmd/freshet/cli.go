@@ -77,6 +77,10 @@ type projectorFlags struct {
 	Workers      int           `help:"Connections that fill in a backfill; 0: one for each processor." default:"0"`
 	RecreateSlot bool          `help:"Make a new slot and rebuild every document: for a slot that was lost, or a database restored from a backup. Use it for one start."`
 	Retention    time.Duration `help:"How long sync_log is kept." default:"168h"`
+	FanOutLimit  int           `help:"Documents of a type that one changed row may lead to within its transaction's batch. More are done in chunks, so that what is committed behind does not wait; readers may see a part of them meanwhile. -1: always whole." default:"2000"`
+
+	Lease    time.Duration `help:"How long a leading projector may give no sign of life before one that stands by takes over, and a connection be dead before it is given up. The same for all projectors of a slot." default:"10s"`
+	SlotWait time.Duration `help:"How long the creation of the slot waits for running transactions to end, before it is given up and tried again." default:"1m"`
 }
 
 // version is set by the build.

@@ -31,6 +31,8 @@ var rules = []rule{
 		reason: "bytes in, values out: it is fuzzed"},
 	{of: "freshet/projector/batch", only: []string{"freshet/model", "freshet/projector/catalog", "freshet/projector/compile", "freshet/projector/wal"}, never: impure,
 		reason: "which transactions form a batch is decided by a snapshot alone, and tested in milliseconds"},
+	{of: "freshet/projector/difference", only: []string{}, never: impure,
+		reason: "two texts in, a path out"},
 	{of: "freshet/projector/...", never: []string{"freshet/api/...", "freshet/cache/...", "freshet/cmd/...", "freshet/examples/..."},
 		reason: "documents are kept right whether or not anybody reads them here"},
 	{of: "freshet/api/...", only: []string{"freshet/model", "freshet/cache", "freshet/api/..."},

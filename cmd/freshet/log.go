@@ -64,11 +64,20 @@ func printEntries(w io.Writer, entries []synclog.Entry) error {
 	return t.Flush()
 }
 
-// outcome is the error, or the first keys.
+// outcome is the first keys, after the error if there was one.
 func outcome(e synclog.Entry) string {
-	if !e.Success {
-		return "FAILED: " + or(e.Error, "unknown")
+	text := firstKeys(e)
+	if e.Success {
+		return text
 	}
+	fault := "FAILED: " + or(e.Error, "unknown")
+	if text != "" {
+		fault += " (" + text + ")"
+	}
+	return fault
+}
+
+func firstKeys(e synclog.Entry) string {
 	if e.Whole {
 		return "(all)"
 	}

@@ -72,6 +72,17 @@ func logEvents(log *zap.Logger, bars bool) projector.Events {
 			log.Error("a document could not be built and waits in freshet.pending",
 				zap.String("model", model), zap.String("key", key), zap.String("error", oneLine(err)))
 		},
+		Diverged: func(d projector.Divergence) {
+			log.Error("a stored document did not equal its definition, though nothing had touched it: it will be rebuilt. If nobody changed it by hand, this is a fault of Freshet's: please report it",
+				zap.String("model", d.Model), zap.String("key", d.Key), zap.String("kind", d.Kind), zap.String("path", d.Path))
+		},
+		Paused: func(m projector.PausedModel) {
+			log.Error("a read model is paused; the others go on",
+				zap.String("model", m.Model), zap.String("error", oneLineText(m.Error)), zap.Stringer("since", m.LSN))
+		},
+		Mended: func(model string) {
+			log.Info("a read model that was paused is filled again, and kept", zap.String("model", model))
+		},
 	}
 	if !bars {
 		e.Backfill = backfillLines(log)

@@ -104,6 +104,7 @@ func TestUsage(t *testing.T) {
 		{"unknown command", []string{"flood"}, exitUsage, []string{"flood", "freshet --help"}},
 		{"unknown flag", []string{"run", "--modle", "x"}, exitUsage, []string{"--modle", "freshet run --help"}},
 		{"bad duration", []string{"log", "--since", "soon"}, exitUsage, []string{"--since", "soon"}},
+		{"a lease too short", []string{"projector", "--lease", "10ms"}, exitUsage, []string{"--lease=10ms", "at least a second"}},
 		{"bad level", []string{"--log-level", "loud", "status"}, exitUsage, []string{"--log-level"}},
 		{"no database", []string{"status"}, exitUsage, []string{"--database-url", "DATABASE_URL"}},
 		{"no model", []string{"check", "--database-url", "postgres://x@127.0.0.1:1/x"}, exitUsage, []string{"--model FILE"}},

@@ -75,6 +75,7 @@ func (m *metrics) batch(b projector.BatchEvent) {
 	m.phases.WithLabelValues("drain").Observe(b.Phases.Drain.Seconds())
 	m.phases.WithLabelValues("resolve").Observe(b.Phases.Resolve.Seconds())
 	m.phases.WithLabelValues("rebuild").Observe(b.Phases.Rebuild.Seconds())
+	m.phases.WithLabelValues("spread").Observe(b.Phases.Spread.Seconds())
 	m.phases.WithLabelValues("commit").Observe(b.Phases.Commit.Seconds())
 	for _, at := range b.Commits {
 		m.freshness.Observe(max(0, b.At.Sub(at).Seconds()))
@@ -110,10 +111,17 @@ func (m *metrics) engine(status func() projector.Status) {
 	m.gauge("streaming", "1 while the projector applies changes as they come.", func() float64 {
 		return truth(status().State == projector.Streaming)
 	})
+	m.gauge("paused_models", "Read models that are not kept up to date, because something is wrong with a source table.", func() float64 {
+		return float64(len(status().Paused))
+	})
 	m.gauge("received_lsn", "End of the last transaction read from the stream, as a byte position.", func() float64 { return float64(status().Received) })
 	m.gauge("applied_lsn", "Resume position in the checkpoint.", func() float64 { return float64(status().Applied) })
 	m.gauge("confirmed_lsn", "Position confirmed to the slot.", func() float64 { return float64(status().Confirmed) })
-	m.gauge("watermark_lsn", "Every commit at or before it is in the documents.", func() float64 { return float64(status().Watermark) })
+	m.gauge("fan_outs", "Changes that lead to very many documents, and are applied to them in chunks.", func() float64 { return float64(status().FanOuts) })
+	m.count("checked_documents_total", "Stored documents that were compared with their definition in passing.", func() float64 { return float64(status().Checked) })
+	m.count("diverged_documents_total", "Stored documents that did not equal their definition.", func() float64 { return float64(status().Diverged) })
+	m.gauge("complete_lsn", "Every commit at or before it is in every document, fan-outs included.", func() float64 { return float64(status().Complete) })
+	m.gauge("watermark_lsn", "Every commit at or before it is in the documents, but for those of fan-outs under way.", func() float64 { return float64(status().Watermark) })
 }
 
 // cache adds the counters of a cache.

@@ -45,6 +45,27 @@ func observers(all ...projector.Events) projector.Events {
 				}
 			}
 		},
+		Diverged: func(d projector.Divergence) {
+			for _, e := range all {
+				if e.Diverged != nil {
+					e.Diverged(d)
+				}
+			}
+		},
+		Paused: func(m projector.PausedModel) {
+			for _, e := range all {
+				if e.Paused != nil {
+					e.Paused(m)
+				}
+			}
+		},
+		Mended: func(model string) {
+			for _, e := range all {
+				if e.Mended != nil {
+					e.Mended(model)
+				}
+			}
+		},
 	}
 }
 

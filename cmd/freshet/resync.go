@@ -21,7 +21,7 @@ type resyncCmd struct {
 	Type   string        `arg:"" name:"type" help:"The read model: a type of the model file."`
 	Key    []string      `help:"A document's key; may be given again." placeholder:"KEY" sep:"none" env:"-"`
 	All    bool          `help:"Every document, while the projector goes on; needs --model." env:"-"`
-	Refill bool          `help:"Every document, at the projector's next start: with all its workers, and nothing else meanwhile." env:"-"`
+	Refill bool          `help:"Every document, with all the projector's workers and nothing else meanwhile; a running projector begins within seconds." env:"-"`
 	Wait   bool          `help:"Wait until it is done, if a projector runs." default:"true" negatable:"" env:"-"`
 	Poll   time.Duration `help:"How often to look how far it is." default:"250ms" hidden:"" env:"-"`
 }
@@ -33,11 +33,13 @@ somebody wrote into a tv_* table, or what was quarantined and has been repaired.
 
   freshet resync Post --key 0190f3c2-7d1e-7bd5-8a4c-1f2e3d4c5b6a
   freshet resync Post --all --model model.graphql
-  freshet resync Post --refill          and restart the projector
+  freshet resync Post --refill          begins by itself within five seconds
 
 Documents that are equal are not written again; freshet verify --repair finds
 those that are not, and rebuilds only them. --all costs the projector a look at
-each key, about a thousand a second; for a million and more take --refill.
+each key, about a thousand a second; for a million and more take --refill, while
+which the documents of all other types wait. What is asked for by --key comes
+before all that --all has asked for.
 
 Exit code 1: a document could not be built, or the projector went away.`
 }
@@ -56,6 +58,9 @@ func (c *resyncCmd) Run(ctx context.Context, a *app) error {
 		return c.refill(ctx, a, conn)
 	}
 	keys, n, err := c.ask(ctx, a, conn)
+	if err != nil && n > 0 {
+		a.printf("%s of %s will be rebuilt; the others were not asked for.\n", plural(int(n), "document"), c.Type)
+	}
 	if err != nil {
 		return resyncFault(ctx, conn, c.Type, err)
 	}
@@ -106,10 +111,12 @@ func (c *resyncCmd) refill(ctx context.Context, a *app, conn *pgx.Conn) error {
 	if err != nil {
 		return err
 	}
-	a.printf("%s will be filled again at the projector's next start; its documents are served until then as they are.\n", c.Type)
 	if p.Projector {
-		a.printf("A projector runs: restart it.\n")
+		a.printf("%s will be filled again: the projector begins within five seconds, when transactions that are running have ended.\n", c.Type)
+	} else {
+		a.printf("%s will be filled again when a projector starts: none runs.\n", c.Type)
 	}
+	a.printf("Its documents are served meanwhile as they are; those of the other types wait while it is filled. freshet status says how far it is.\n")
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"freshet/deploy/pgserver/pgtest"
 )
@@ -51,12 +52,19 @@ func TestResync(t *testing.T) {
 	expect(t, exitOK, "Done.", "resync", "Post", database, "--key", ann)
 	expect(t, exitOK, "Post: 50 documents compared, 0 differ", "verify", database, file, "--only", "Post")
 
-	expect(t, exitOK, "A projector runs: restart it", "resync", "Post", database, "--refill")
+	pgtest.Exec(t, url, spoil)
+	expect(t, exitOK, "the projector begins within five seconds", "resync", "Post", database, "--refill")
+	for deadline := time.Now().Add(30 * time.Second); spoiled() != 0; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the running projector does not fill it again")
+		}
+	}
 	if code := p.end(); code != exitOK {
 		t.Errorf("exit code %d:\n%s", code, p.errs)
 	}
 	pgtest.Exec(t, url, spoil)
 	expect(t, exitOK, "No projector runs: they wait", "resync", "Post", database, "--key", one)
+	expect(t, exitOK, "will be filled again when a projector starts: none runs", "resync", "Post", database, "--refill")
 	p = begin(t, "projector", database, file)
 	if n := spoiled(); n != 0 {
 		t.Errorf("%d are spoiled still after the refill", n)

@@ -82,6 +82,9 @@ func (c *apiCmd) Run(ctx context.Context, a *app) error {
 }
 
 func (a *app) serve(ctx context.Context, path, admin string, p *projectorFlags, g *apiFlags) error {
+	if p != nil && (p.Lease < time.Second || p.SlotWait < time.Second) {
+		return usagef("give both at least a second", "--lease=%s --slot-wait=%s is too short", p.Lease, p.SlotWait)
+	}
 	s, err := a.newService()
 	if err != nil {
 		return err
@@ -146,7 +149,12 @@ func (s *service) prepare(ctx context.Context, cfg *pgx.ConnConfig, path string,
 			return nil, nil, err
 		}
 	}
-	return plan.Model, plan, migrate.Ready(ctx, conn, plan, s.app.cli.Slot, s.app.cli.Publication)
+	// What is wrong with single read models pauses them, and is told by the engine.
+	survey, err := migrate.Look(ctx, conn, plan, s.app.cli.Slot, s.app.cli.Publication)
+	if err != nil {
+		return nil, nil, err
+	}
+	return plan.Model, plan, survey.Err()
 }
 
 func (s *service) newEngine(cfg *pgx.ConnConfig, plan *compile.Plan, p *projectorFlags) *projector.Engine {
@@ -156,7 +164,8 @@ func (s *service) newEngine(cfg *pgx.ConnConfig, plan *compile.Plan, p *projecto
 	}
 	return projector.New(projector.Config{
 		ConnConfig: cfg, Plan: plan, Slot: s.app.cli.Slot, Publication: s.app.cli.Publication,
-		Workers: p.Workers, RecreateSlot: p.RecreateSlot, Retention: p.Retention,
+		Workers: p.Workers, RecreateSlot: p.RecreateSlot, Retention: p.Retention, FanOut: p.FanOutLimit,
+		Lease: p.Lease, SlotWait: p.SlotWait,
 		Events: observers(append(all, s.watch...)...),
 	})
 }

@@ -68,13 +68,20 @@ func printStatus(w io.Writer, s status.Database) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "slot %s\t%s\n", s.Slot.Name, slotLine(s.Slot))
 	fmt.Fprintf(t, "projector\t%s\n", projectorLine(s))
+	fmt.Fprintf(t, "leader\t%s\n", leaderText(s))
 	if c := s.Checkpoint; c != nil {
 		fmt.Fprintf(t, "watermark\t%s, %s behind the server's %s\n", c.Watermark, size(c.LagBytes), s.WriteLSN)
+		fmt.Fprintf(t, "complete\t%s\n", completeLine(s))
 	}
+	fmt.Fprintf(t, "self-check\t%s\n", selfCheckLine(s))
 	fmt.Fprintf(t, "\nMODEL\tTABLE\tSTATE\tDOCUMENTS\tSIZE\tLAST CHANGE\tPENDING\tQUARANTINED\n")
 	for _, m := range s.Models {
 		fmt.Fprintf(t, "%s\t%s\t%s\t~%s\t%s\t%s\t%d\t%d\n", m.Name, m.Table, m.State,
 			humanize.Comma(m.Documents), size(m.Bytes), ago(s.Now, m.LastBatch), m.Pending, m.Quarantined)
+	}
+	printFanOuts(t, s)
+	for _, text := range pausedTexts(s.Models, s.Now) {
+		fmt.Fprintf(t, "\n%s\n", text)
 	}
 	if len(s.Pending) > 0 {
 		fmt.Fprintf(t, "\nWAITS\tKEY\tWHY\tTRIES\tNEXT\tERROR\n")
@@ -83,6 +90,37 @@ func printStatus(w io.Writer, s status.Database) error {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%s\t%s\n", p.Model, p.Key, p.Reason, p.Attempts, p.NextTry.Format(time.TimeOnly), or(p.Error, ""))
 	}
 	return t.Flush()
+}
+
+// printFanOuts lists the large changes that are under way, and those that wait.
+func printFanOuts(w io.Writer, s status.Database) {
+	if len(s.FanOuts) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\nLARGE CHANGE\tBY\tSTATE\tSINCE\tDONE\tMAY LACK\n")
+	for i, f := range s.FanOuts {
+		state := "waits"
+		if i == 0 && s.Slot.Active {
+			state = "runs"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\tcommits from %s on\n", f.Model, f.Path, state, ago(s.Now, &f.Since), humanize.Comma(f.Documents), f.SinceLSN)
+	}
+}
+
+// completeLine compares the two watermarks.
+func completeLine(s status.Database) string {
+	c := s.Checkpoint
+	if c.Complete == c.Watermark || len(s.FanOuts) == 0 {
+		return c.Complete
+	}
+	return c.Complete + ": large changes since then are not in all documents yet"
+}
+
+func selfCheckLine(s status.Database) string {
+	if text := divergedText(s.Diverged.Documents, "in the last 24 hours"); text != "" {
+		return text
+	}
+	return "no document was found wrong in the last 24 hours"
 }
 
 func slotLine(s status.Slot) string {
@@ -111,6 +149,8 @@ func projectorLine(s status.Database) string {
 	doing := c.State
 	if !s.Slot.Active {
 		doing = "down"
+	} else if text := fanOutText(s.FanOuts); text != "" {
+		doing += "; " + text
 	}
 	return fmt.Sprintf("%s, batch %d, last seen %s", doing, c.Batch, ago(s.Now, &c.UpdatedAt))
 }

@@ -60,6 +60,7 @@ type projectorStatus struct {
 	Applied   string             `json:"appliedLsn"`
 	Confirmed string             `json:"confirmedLsn"`
 	Watermark string             `json:"watermark"`
+	Complete  string             `json:"complete"` // the watermark without what fan-outs have put off
 	Backfill  []backfillProgress `json:"backfill"` // while one is under way
 }
 
@@ -73,12 +74,20 @@ type backfillProgress struct {
 }
 
 type apiStatus struct {
-	Feed      cache.FeedState        `json:"feed"`
-	Watermark string                 `json:"watermark"`
-	HitRate   float64                `json:"hitRate"` // 0 to 1, since the start
-	Cache     cache.Stats            `json:"cache"`   // all models together
-	Models    map[string]cache.Stats `json:"models"`
-	Pool      *poolStatus            `json:"pool,omitempty"`
+	Feed      cache.FeedState          `json:"feed"`
+	Watermark string                   `json:"watermark"`
+	Complete  string                   `json:"complete"`
+	Lagging   map[string]laggingStatus `json:"lagging"`
+	HitRate   float64                  `json:"hitRate"` // 0 to 1, since the start
+	Cache     cache.Stats              `json:"cache"`   // all models together
+	Models    map[string]cache.Stats   `json:"models"`
+	Pool      *poolStatus              `json:"pool,omitempty"`
+}
+
+// laggingStatus is why a read model is not as fresh as the watermark.
+type laggingStatus struct {
+	Since  string `json:"since"`  // the first commit that its documents may lack
+	Reason string `json:"reason"` // fan-out, refill, paused
 }
 
 // poolStatus is the API's connection pool.
@@ -118,7 +127,7 @@ func (s *service) status() processStatus {
 	if s.engine != nil {
 		e := s.engine.Status()
 		p.Projector = &projectorStatus{Status: e, Received: e.Received.String(), Applied: e.Applied.String(),
-			Confirmed: e.Confirmed.String(), Watermark: e.Watermark.String(), Backfill: []backfillProgress{}}
+			Confirmed: e.Confirmed.String(), Watermark: e.Watermark.String(), Complete: e.Complete.String(), Backfill: []backfillProgress{}}
 	}
 	if s.graph != nil {
 		p.API = s.graph.status()
@@ -128,7 +137,11 @@ func (s *service) status() processStatus {
 
 func (g *graph) status() *apiStatus {
 	f, total := g.feed.State(), g.total()
-	a := &apiStatus{Feed: f, Watermark: f.Watermark.String(), HitRate: total.HitRate(), Cache: total, Models: g.server.CacheStats()}
+	a := &apiStatus{Feed: f, Watermark: f.Watermark.String(), Complete: f.Complete.String(), Lagging: map[string]laggingStatus{},
+		HitRate: total.HitRate(), Cache: total, Models: g.server.CacheStats()}
+	for model, l := range f.Lags {
+		a.Lagging[model] = laggingStatus{l.Since.String(), l.Reason}
+	}
 	if g.pool != nil {
 		st := g.pool.Stat()
 		a.Pool = &poolStatus{InUse: st.AcquiredConns(), Idle: st.IdleConns(), Max: st.MaxConns(), Waited: st.EmptyAcquireCount()}

@@ -21,8 +21,21 @@ func summarize(p *processStatus) summary {
 	if p.Database.Reachable && p.Database.State != nil && p.Database.State.Slot.Exists {
 		s = slotState(s, p.Database.State.Slot)
 	}
-	s.Notes = notes(p)
-	if len(s.Notes) > 0 && (s.Level == levelOK || s.Level == levelBusy) {
+	if text := fanOuts(p); text != "" && (s.Word == "Streaming" || p.Projector == nil) {
+		s.Text += " " + sentence(capital(text))
+		if s.Level == levelOK {
+			s.Level = levelBusy
+		}
+	}
+	if d := p.Database.State; d != nil && s.Word == "Streaming" {
+		s = inPart(s, d.Models)
+	}
+	grave := graveNotes(p)
+	s.Notes = append(grave, notes(p)...)
+	switch {
+	case len(grave) > 0:
+		s.Level = levelBad
+	case len(s.Notes) > 0 && (s.Level == levelOK || s.Level == levelBusy):
 		s.Level = levelWarn
 	}
 	return s
@@ -60,8 +73,10 @@ func waiting(fault, detail string) string {
 	return "The projector cannot go on, and tries again by itself: " + sentence(detail)
 }
 
+const keptFresh = "Documents are kept fresh."
+
 func streaming(p *processStatus) summary {
-	s := summary{Level: levelOK, Word: "Streaming", Text: "Documents are kept fresh."}
+	s := summary{Level: levelOK, Word: "Streaming", Text: keptFresh}
 	if f := p.Freshness; f.P50MS != nil {
 		s.Text = fmt.Sprintf("Half of all changes are in the documents within %s of their commit, 99 %% within %s.", words(*f.P50MS), words(*f.P99MS))
 	}
@@ -84,7 +99,7 @@ func left(l lagStatus) string {
 }
 
 func backfilling(models []backfillProgress, detail string) summary {
-	s := summary{Level: levelBusy, Word: "Backfilling", Text: "The read models are filled for the first time"}
+	s := summary{Level: levelBusy, Word: "Backfilling", Text: "Read models are being filled"}
 	if strings.HasPrefix(detail, "waiting") {
 		s.Text += ": " + sentence(detail)
 		return s
@@ -134,6 +149,39 @@ func slotState(s summary, slot status.Slot) summary {
 		return summary{Level: levelBad, Word: s.Word, Text: "The slot " + slot.Name + " is about to be lost: the server may remove its log at the next checkpoint. Raise max_slot_wal_keep_size, and find out why the projector is behind. " + s.Text}
 	}
 	return s
+}
+
+// inPart says of streaming that some read models, or all, do not take part.
+func inPart(s summary, models []status.Model) summary {
+	paused := 0
+	for _, m := range models {
+		if m.Paused != nil {
+			paused++
+		}
+	}
+	switch {
+	case paused == 0:
+	case paused == len(models):
+		s.Word, s.Text = "Paused", "Every read model is paused."
+	default:
+		s.Word = "Streaming in part"
+		if s.Text == keptFresh {
+			s.Text = "The documents of the other read models are kept fresh."
+		}
+	}
+	return s
+}
+
+// graveNotes are on documents that are not kept, or were found wrong.
+func graveNotes(p *processStatus) []string {
+	out := []string{}
+	if d := p.Database.State; d != nil {
+		out = append(out, pausedTexts(d.Models, d.Now)...)
+	}
+	if text := divergedNote(p); text != "" {
+		out = append(out, text)
+	}
+	return out
 }
 
 // notes are what somebody should look at besides the state.

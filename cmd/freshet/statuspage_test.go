@@ -241,7 +241,7 @@ func (f *fakeSource) close() {}
 
 func aDatabase(wal *string) status.Database {
 	return status.Database{Now: time.Now(), WriteLSN: "0/20", Slot: status.Slot{Name: "freshet", Exists: true, Active: true, WALStatus: wal},
-		Checkpoint: &status.Checkpoint{State: "streaming", AppliedLSN: "0/20", Watermark: "0/20", UpdatedAt: time.Now()}}
+		Checkpoint: &status.Checkpoint{State: "streaming", AppliedLSN: "0/20", Watermark: "0/20", Complete: "0/20", UpdatedAt: time.Now()}}
 }
 
 // looked serves the status of a process that runs neither projector nor API.
@@ -393,6 +393,15 @@ func TestStatusSummary(t *testing.T) {
 	catching := with(projector.CatchingUp, "")
 	bytes := int64(5 << 20)
 	catching.Lag = lagStatus{Bytes: &bytes, SecondsLeft: ms(12)}
+	large := slot(with(projector.Streaming, ""), "reserved")
+	large.Freshness.P50MS, large.Freshness.P99MS = ms(3.14), ms(42)
+	large.Database.State.FanOuts = []status.FanOut{{Model: "Post", Path: "author", Documents: 40_000, Changes: 1}, {Model: "Comment", Path: "author", Changes: 1}}
+	largeElsewhere := slot(&processStatus{}, "reserved")
+	largeElsewhere.Database.State.FanOuts = large.Database.State.FanOuts
+	paused := slot(with(projector.Streaming, ""), "reserved")
+	paused.Database.State.Models = []status.Model{{Name: "Item", State: "paused", Paused: &status.Paused{Since: time.Now(), Error: "tb_item: the column \"n\" is gone.\nGive it back"}}}
+	inPart := slot(with(projector.Streaming, ""), "reserved")
+	inPart.Database.State.Models = append(paused.Database.State.Models, status.Model{Name: "Post", State: "ready"})
 	for _, c := range []struct {
 		p     *processStatus
 		level level
@@ -408,10 +417,44 @@ func TestStatusSummary(t *testing.T) {
 		{with(projector.Waiting, "connection\nrefused"), levelBad, "Waiting", "connection refused."},
 		{slot(with(projector.Waiting, "x"), "lost"), levelBad, "Lost slot", "--recreate-slot"},
 		{slot(with(projector.Streaming, ""), "unreserved"), levelBad, "Streaming", "about to be lost"},
+		{large, levelBusy, "Streaming", "within 42 ms. A large change to Post is being applied: 40,000 documents so far; 1 more waits."},
+		{largeElsewhere, levelBusy, "Streaming", "A large change to Post is being applied: 40,000 documents so far"},
+		{paused, levelBad, "Paused", "Every read model is paused."},
+		{inPart, levelBad, "Streaming in part", "The documents of the other read models are kept fresh."},
 		{slot(&processStatus{}, "reserved"), levelOK, "Streaming", "a projector elsewhere is streaming"},
 	} {
 		if s := summarize(c.p); s.Level != c.level || s.Word != c.word || !strings.Contains(s.Text, c.says) {
 			t.Errorf("got %+v, want %s %s with %q", s, c.level, c.word, c.says)
+		}
+	}
+}
+
+// TestStatusNotes is on what is not kept, or was found wrong: it is red.
+func TestStatusNotes(t *testing.T) {
+	now, wal := time.Now(), "reserved"
+	item := func(p status.Paused) (s processStatus) {
+		d := aDatabase(&wal)
+		d.Models = []status.Model{{Name: "Item", State: "paused", Paused: &p}}
+		s.Database.State, s.Database.Reachable = &d, true
+		return s
+	}
+	broken := item(status.Paused{Since: now, Error: "tb_item: the column is gone.\nGive it back"})
+	mended := item(status.Paused{Since: now, Error: "tb_item: the column is gone", Waits: "to be filled again when these transactions end: pid 7"})
+	here := processStatus{Projector: &projectorStatus{Status: projector.Status{State: projector.Streaming, Checked: 500, Diverged: 1}}}
+	d := aDatabase(&wal)
+	d.Diverged = status.Diverged{Documents: 3, Last: &now}
+	elsewhere := processStatus{Database: databaseStatus{State: &d, Reachable: true}}
+	for _, c := range []struct {
+		p    processStatus
+		says string
+	}{
+		{broken, "Item is paused: tb_item: the column is gone. Give it back. It was noticed now; documents are served as they were."},
+		{mended, "Item is paused: nothing is wrong any more, and it waits to be filled again when these transactions end: pid 7. It had been: tb_item: the column is gone."},
+		{here, "1 stored document did not equal the definition, since the start of this process, though nothing had touched it, and was rebuilt."},
+		{elsewhere, "3 stored documents did not equal the definition, in the last 24 hours, though nothing had touched them, and were rebuilt."},
+	} {
+		if s := summarize(&c.p); s.Level != levelBad || len(s.Notes) != 1 || !strings.Contains(s.Notes[0], c.says) {
+			t.Errorf("got %+v\nwant %s", s, c.says)
 		}
 	}
 }

@@ -54,12 +54,12 @@ BEGIN
     END LOOP;
 END $$;
 
--- Freshet's own tables.
+-- Freshet's own tables, and the view, which reads them as its owner.
 ALTER SCHEMA freshet OWNER TO freshet_projector;
 DO $$
 DECLARE t regclass;
 BEGIN
-    FOR t IN SELECT c.oid FROM pg_class c WHERE c.relnamespace = 'freshet'::regnamespace AND c.relkind IN ('r', 'p') LOOP
+    FOR t IN SELECT c.oid FROM pg_class c WHERE c.relnamespace = 'freshet'::regnamespace AND c.relkind IN ('r', 'p', 'v') LOOP
         EXECUTE format('ALTER TABLE %s OWNER TO freshet_projector', t);
     END LOOP;
 END $$;

@@ -72,8 +72,8 @@ func (c *comparison) sampleOf(ctx context.Context, table catalog.Name, n int, se
 		percent = min(100, 100*2*float64(max(n, 50))/float64(pages))
 	}
 	key := "t." + walk.Ident(c.rm.Key.Column) + "::text"
-	rows, err := c.conn.Query(ctx, "SELECT "+key+" FROM "+walk.Table(table)+" AS t TABLESAMPLE SYSTEM ($1) REPEATABLE ($2) ORDER BY md5("+key+" || $3::text) LIMIT $4",
-		percent, float64(seed), fmt.Sprint(seed), n)
+	rows, err := c.conn.Query(ctx, "SELECT "+key+" FROM "+walk.Table(table)+" AS t TABLESAMPLE SYSTEM ($1) REPEATABLE ($2) ORDER BY hashtextextended("+key+", $3::bigint) LIMIT $4",
+		percent, float64(seed), int64(seed), n)
 	if err != nil {
 		return nil, err
 	}

@@ -150,18 +150,40 @@
     plots.documents(samples, now, each("written", "unchanged", "deleted"));
   }
 
+  // between are the bytes from one position in the log to another.
+  const position = (lsn) => { const [high, low] = lsn.split("/"); return BigInt("0x" + high) * 4294967296n + BigInt("0x" + low); };
+  const between = (from, to) => Number(position(to) - position(from));
+  const stateLevel = { ready: "", backfilling: "busy", paused: "bad" };
+
+  // drawList shows a table, with its heading, while it has rows.
+  function drawList(id, rows) {
+    $(id).hidden = rows.length === 0;
+    $(id).querySelector("tbody").replaceChildren(...rows);
+  }
+
+  function drawDelays(s) {
+    const d = s.database.state, models = d && d.models || [], changes = d && d.fanOuts || [];
+    drawList("paused", models.filter((m) => m.paused).map((m) => row([
+      ["Model", m.name, "wide"], ["Noticed", ago(m.paused.since, s.now)], ["Why", m.paused.error, "wide"],
+      ["Waits for", m.paused.waits || "its being mended", "wide"], ["May lack commits from", make("code", m.paused.sinceLsn)],
+    ])));
+    drawList("fanouts", changes.map((f, i) => row([
+      ["Model", f.model, "wide"], ["By", make("code", f.path), "wide"], ["State", i === 0 && d.slot.active ? mark("under way", "busy") : "waits"],
+      ["Documents done", count(f.documents), "n"], ["Since", ago(f.since, s.now)], ["May lack commits from", make("code", f.sinceLsn)],
+    ])));
+  }
+
   const flag = (n, level) => mark(count(n), n > 0 ? level : "");
   function drawModels(s) {
     const d = s.database.state, models = d && d.models || [];
     $("models").tBodies[0].replaceChildren(...models.map((m) => row([
-      ["Model", m.name, "wide"], ["State", mark(m.state, m.state === "ready" ? "" : "warn")],
+      ["Model", m.name, "wide"], ["State", mark(m.state, m.state in stateLevel ? stateLevel[m.state] : "warn")],
       ["Documents", "~" + count(m.documents), "n"], ["Size", bytes(m.bytes), "n"],
       ["Last change", ago(m.lastBatch, s.now)], ["Pending", flag(m.pending, "warn"), "n"],
       ["Quarantined", flag(m.quarantined, "bad"), "n"], ["Definition", make("code", m.definition)],
     ])));
     const pending = d && d.pending || [];
-    $("pending").hidden = pending.length === 0;
-    $("pending").querySelector("tbody").replaceChildren(...pending.map((p) => row([
+    drawList("pending", pending.map((p) => row([
       ["Key", make("code", p.model + ":" + p.key), "wide"], ["Why", mark(p.reason, p.reason === "quarantine" ? "bad" : "")],
       ["Tries", count(p.attempts), "n"], ["Next try", clock(p.nextTry)], ["Error", p.error || none, "wide"],
     ])));
@@ -181,16 +203,38 @@
           ["Lost after another", slot.safeWalBytes === null ? "no limit (max_slot_wal_keep_size)" : bytes(slot.safeWalBytes)],
           ["Confirmed", slot.confirmedLsn || none], ["Server writes at", d.writeLsn]);
       }
-      if (d.checkpoint) list.push(["Watermark", d.checkpoint.watermark], ["Batch", count(d.checkpoint.batch)], ["Epoch", count(d.checkpoint.epoch)]);
+      list.push(leader(d, s.now));
+      if (d.checkpoint) list.push(["Watermark", d.checkpoint.watermark], complete(d), ["Batch", count(d.checkpoint.batch)], ["Epoch", count(d.checkpoint.epoch)]);
     }
     if (p) {
       list.push(["Received, applied", p.receivedLsn + ", " + p.appliedLsn], [capital(p.state) + " for", since(p.since, s.now)],
         ["Since the start", count(p.transactions) + " commits, " + count(p.upserted) + " written, " + count(p.deleted) + " deleted, " + count(p.unchanged) + " unchanged"]);
+      list.push(["Self-check", selfCheck(p.checked, p.diverged, "since the start")]);
       if (p.lastError) list.push(["Last error", make("span", p.lastError, "error")]);
     }
+    if (d && d.diverged.documents) list.push(["Found wrong", mark(count(d.diverged.documents) + " in the last 24 hours, the last " + ago(d.diverged.last, s.now), "bad")]);
     list.push(["Process up", since(s.started, s.now)], ["Database read", s.database.readAt ? ago(s.database.readAt, s.now) : "not yet"]);
     facts($("slot"), list);
     for (const id of ["models", "slot", "log"]) $(id).classList.toggle("stale", Boolean(s.database.error));
+  }
+  // leader says who leads, and whether it lives.
+  const SILENT = 5;
+  function leader(d, now) {
+    const l = d.leader;
+    if (!l) return ["Leader", mark("nobody", "bad")];
+    if (!l.since) return ["Leader", "process " + l.pid + ", of another role"];
+    const text = "process " + l.pid + " from " + l.client + ", connected " + ago(l.since, now);
+    if (l.silentSeconds === null) return ["Leader", text + ", gives no signs of life"];
+    return ["Leader", mark(text + ", last sign of life " + seconds(l.silentSeconds) + " ago", l.silentSeconds > SILENT ? "bad" : "")];
+  }
+  function complete(d) {
+    const behind = between(d.checkpoint.complete, d.checkpoint.watermark);
+    if (behind <= 0 || !(d.fanOuts || []).length) return ["Complete up to", d.checkpoint.complete];
+    return ["Complete up to", mark(d.checkpoint.complete + ", " + bytes(behind) + " before the watermark: a large change is under way", "busy")];
+  }
+  function selfCheck(checked, diverged, since) {
+    const text = count(checked) + " documents compared " + since + ", ";
+    return diverged ? mark(text + count(diverged) + " were wrong", "bad") : document.createTextNode(text + "none wrong");
   }
   const capital = (t) => t.charAt(0).toUpperCase() + t.slice(1);
 
@@ -202,6 +246,7 @@
       ["Watermark", a.watermark], ["Cache", count(a.cache.entries) + " keys, " + bytes(a.cache.bytes)],
       ["Hit rate", percent(a.hitRate) + " of " + count(a.cache.hits + a.cache.absentHits + a.cache.misses) + " lookups"],
       ["Evictions", count(a.cache.evictions)], ["Invalidations", count(a.cache.invalidations)]];
+    for (const model of Object.keys(a.lagging || {}).sort()) list.push([`${model} lags`, `since ${a.lagging[model].since}: ${a.lagging[model].reason}`]);
     if (a.pool) list.push(["Connections", `${a.pool.inUse} in use, ${a.pool.idle} idle, ${a.pool.max} at most`], ["Waited for one", count(a.pool.waited) + (a.pool.waited === 1 ? " time" : " times")]);
     facts($("api-facts"), list);
     $("cache").tBodies[0].replaceChildren(...Object.keys(a.models).sort().map((name) => {
@@ -258,7 +303,7 @@
 
   function draw() {
     const s = status;
-    for (const part of [drawSummary, drawFigures, drawCharts, drawModels, drawSlot, drawAPI, drawLog]) part(s);
+    for (const part of [drawSummary, drawFigures, drawCharts, drawModels, drawDelays, drawSlot, drawAPI, drawLog]) part(s);
   }
 
   // take draws a status. Its history is whole, or goes on from what is here.
