@@ -100,6 +100,7 @@ type Engine struct {
 	epoch      int64                  // of this stretch
 	tried      string                 // the state of the source columns that a new plan was last tried for
 	recreate   bool                   // RecreateSlot is still to be done
+	filled     bool                   // read models were filled, and no batch has followed yet
 	partitions map[string]string      // the state of partitioned sources that the documents reflect
 	ghost      checkpoint.Leader      // by which it led last
 }

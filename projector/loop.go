@@ -249,7 +249,11 @@ func (l *loop) receive(ev stream.Event, snapshot *batch.Snapshot) (marker string
 // under a snapshot that no transaction is held open for: what is visible in it
 // is visible in every later one.
 func (l *loop) catchUp(ctx, work context.Context) error {
-	l.engine.setState(CatchingUp, "")
+	if l.engine.filled {
+		l.engine.setState(Backfilling, "applying what was committed meanwhile")
+	} else {
+		l.engine.setState(CatchingUp, "")
+	}
 	snapshot, err := l.glance(work)
 	if err != nil {
 		return err

@@ -239,6 +239,7 @@ func (e *Engine) ready(ctx context.Context, control *pgx.Conn) error {
 	if err != nil {
 		return err
 	}
+	e.filled = false
 	for _, name := range names {
 		if !e.mending[name] {
 			continue

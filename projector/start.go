@@ -192,6 +192,7 @@ func (e *Engine) fill(ctx context.Context, control *pgx.Conn, epoch int64, snaps
 			return err
 		}
 	}
+	e.filled = true
 	return backfill.Run(ctx, backfill.Config{
 		ConnConfig: e.cfg.ConnConfig,
 		Models:     models,

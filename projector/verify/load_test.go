@@ -13,7 +13,7 @@ import (
 )
 
 // comparisons is how many whole ones run while others write.
-const comparisons = 32
+const comparisons = 10
 
 // writes are what the writers do; each has two numbers by chance. Some go back
 // and forth between two states, so that a comparison meets the same difference
