@@ -203,9 +203,6 @@ func (a *Applier) end(ctx context.Context, careful bool, err error) error {
 	if rollbackErr := a.Rollback(context.WithoutCancel(ctx)); rollbackErr != nil {
 		err = errors.Join(err, rollbackErr)
 	}
-	if moved(err) {
-		return ErrMoved
-	}
 	if !careful && faultOfData(err) {
 		return fmt.Errorf("%w: %w", ErrCareful, err)
 	}
@@ -223,7 +220,7 @@ func (a *Applier) apply(ctx context.Context) error {
 	}
 	var err error
 	if a.w.result.Checked, a.w.result.Wrong, err = a.selfCheck(ctx, a.w.work.Check, a.w.work.Skip); err != nil {
-		return fmt.Errorf("compare stored documents with their definition: %w", err)
+		return err
 	}
 	start := a.now()
 	if err := a.w.commit(ctx); err != nil {

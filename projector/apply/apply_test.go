@@ -13,6 +13,7 @@ import (
 
 	"freshet/deploy/pgserver/pgtest"
 	"freshet/projector/batch"
+	"freshet/projector/compile"
 )
 
 // TestABatchIsOnItsSnapshot leaves what is committed after Begin to the next
@@ -388,4 +389,41 @@ func TestATruncateUnderABatch(t *testing.T) {
 		t.Error(err)
 	}
 	f.expect("1", "SELECT count(*)::text FROM tv_owner WHERE data->>'name' = 'renamed' AND data->'items' = '[]'")
+}
+
+// TestAValueThatReadsLikeOurOwnError fails a document by a text that looks as if
+// a table had been truncated: it is set aside like any other, not tried for ever.
+func TestAValueThatReadsLikeOurOwnError(t *testing.T) {
+	f := newFixtureOf(t, `
+CREATE TABLE tb_note (id bigint PRIMARY KEY, body text NOT NULL);
+INSERT INTO tb_note VALUES (1, '5');`, `
+type Note @table(name: "tb_note") {
+  id: ID!
+  n: Int @computed(sql: "body::integer")
+}`)
+	f.exec("UPDATE tb_note SET body = 'freshet: moved 1'")
+	if _, err := f.apply(false, f.dirty("Note", "1")); !errors.Is(err, ErrCareful) {
+		t.Fatalf("%v, want ErrCareful", err)
+	}
+	if r, err := f.apply(true, f.dirty("Note", "1")); err != nil || len(r.Quarantined) != 1 {
+		t.Errorf("%+v %v", r, err)
+	}
+}
+
+// TestASelfCheckOfAChangedTable says which read model it is of, so that this one
+// alone is paused.
+func TestASelfCheckOfAChangedTable(t *testing.T) {
+	f := newFixture(t)
+	f.check(1, 1, nil)
+	f.check(2, 1, nil) // each read model's keys are read
+	f.exec("ALTER TABLE tb_item RENAME n TO m")
+	_, err := f.applier.Begin(t.Context())
+	must(t, err)
+	work := f.work()
+	work.Check, work.Skip = 1, func(model string) bool { return model != "Item" }
+	_, err = f.applier.Apply(t.Context(), work, false)
+	var of *compile.ModelError
+	if !errors.As(err, &of) || of.Model != "Item" {
+		t.Errorf("%v is of no read model", err)
+	}
 }

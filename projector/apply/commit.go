@@ -85,7 +85,11 @@ func (w *writer) commit(ctx context.Context) error {
 	b.Queue("SELECT pg_notify('freshet', $1)", w.work.Batch.Watermark.String())
 	b.Queue("COMMIT")
 	b.Queue("SELECT pg_current_wal_insert_lsn()").QueryRow(func(row pgx.Row) error { return row.Scan(&w.result.End) })
-	if err := a.conn.SendBatch(ctx, &b).Close(); err != nil {
+	err := a.conn.SendBatch(ctx, &b).Close()
+	if moved(err) { // here alone: elsewhere the text of an error may be a user's
+		return ErrMoved
+	}
+	if err != nil {
 		return err
 	}
 	if saved.RowsAffected() != 1 {

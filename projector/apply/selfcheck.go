@@ -124,7 +124,7 @@ func (a *Applier) selfCheck(ctx context.Context, n int, skip func(model string) 
 		wrong, err = a.unasked(ctx, m.model.Name, wrong)
 	}
 	if err != nil {
-		return 0, nil, fmt.Errorf("compare documents of %s with their definition: %w", m.model.Name, err)
+		return 0, nil, compile.OfModel(m.model.Name, fmt.Errorf("compare stored documents with their definition: %w", err))
 	}
 	return len(keys), wrong, nil
 }
