@@ -9,16 +9,17 @@ import (
 	"freshet/projector/checkpoint"
 )
 
-// TestCommitsLostInACrash kills the server, under load, just after a batch has
-// committed and before anybody flushed it: it is gone after the crash. The slot
-// must not have been told of it, and the engine must do it again, by itself.
+// TestCommitsLostInACrash kills the server just after a batch has committed and
+// before anybody flushed it: it is gone after the crash. The slot must not have
+// been told of it, and the engine must do it again, by itself.
 //
 // The server's walwriter, which would flush it in the background, is slowed
 // down, so that only what the engine itself waits for is durable, and what
-// happens to fill a page of the WAL.
+// happens to fill a page of the WAL: the load is over by then, and has left the
+// images of the pages that the batch changes in the WAL.
 func TestCommitsLostInACrash(t *testing.T) {
 	t.Parallel()
-	w := newServer(t, map[string]string{"fsync": "on", "wal_writer_delay": "1s", "wal_writer_flush_after": "1GB"})
+	w := newServer(t, map[string]string{"fsync": "on", "wal_writer_delay": "10s", "wal_writer_flush_after": "1GB"})
 	lost, rounds := 0, 0
 	for ; rounds < sized(3, 100) || lost == 0 && rounds < 25; rounds++ {
 		var held heldBatch
@@ -27,9 +28,12 @@ func TestCommitsLostInACrash(t *testing.T) {
 		load := background(t, func(ctx context.Context) error { return w.writes(ctx, w.url, "SET synchronous_commit = off") })
 		began := r.told().batches
 		r.await("the load is applied", func(v *seen) bool { return v.batches >= began+2 })
-		number := held.next(t)
-		must(t, w.server.Kill())
 		load()
+		w.settle()
+		number := held.next(t, func() {
+			w.exec("SET synchronous_commit = off; UPDATE tb_book SET title = 'last' WHERE id = 1")
+		})
+		must(t, w.server.Kill())
 		must(t, w.server.Resume(context.Background()))
 		w.connect()
 		// The engine is still where the crash has caught it.
@@ -75,11 +79,12 @@ func (h *heldBatch) hook(c *projector.Config) {
 	}
 }
 
-// next waits for the next batch, and returns its number. The engine does
+// next waits for the batch of a change, and returns its number. The engine does
 // nothing more until release.
-func (h *heldBatch) next(t *testing.T) int64 {
+func (h *heldBatch) next(t *testing.T, change func()) int64 {
 	t.Helper()
 	h.want <- struct{}{}
+	change()
 	select {
 	case n := <-h.got:
 		return n
