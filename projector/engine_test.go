@@ -14,12 +14,11 @@ import (
 	"go.uber.org/goleak"
 
 	"freshet/deploy/pgserver/pgtest"
-	"freshet/model"
 	"freshet/projector"
-	"freshet/projector/catalog"
 	"freshet/projector/checkpoint"
 	"freshet/projector/compile"
 	"freshet/projector/migrate"
+	"freshet/projector/migrate/migratetest"
 	"freshet/projector/stream"
 	"freshet/projector/verify"
 )
@@ -67,21 +66,12 @@ func newWorld(t *testing.T) *world {
 // model.
 func newWorldAt(t *testing.T, url, schema, file string) *world {
 	t.Helper()
-	ctx := context.Background()
 	w := &world{t: t, url: url}
 	pgtest.Exec(t, w.url, schema)
 	w.conn = pgtest.Connect(t, w.url)
 	w.cfg = w.conn.Config()
 	w.slot = "f_" + strings.ToLower(fmt.Sprintf("%x", time.Now().UnixNano()))
-	m, faults := model.Parse("model.graphql", file)
-	must(t, faults.Err())
-	c, err := catalog.Load(ctx, w.conn, compile.Request(m))
-	must(t, err)
-	w.plan, faults = compile.Compile(m, c)
-	must(t, faults.Err())
-	migration, err := migrate.Plan(ctx, w.conn, w.plan, migrate.Options{Slot: w.slot, LeaveSlot: true})
-	must(t, err)
-	must(t, migrate.Apply(ctx, w.cfg, migration, nil))
+	w.plan = migratetest.Migrate(t, w.conn, file, w.slot)
 	return w
 }
 

@@ -10,11 +10,8 @@ import (
 	"github.com/jackc/pglogrepl"
 
 	"freshet/deploy/pgserver/pgtest"
-	"freshet/model"
 	"freshet/projector"
-	"freshet/projector/catalog"
-	"freshet/projector/compile"
-	"freshet/projector/migrate"
+	"freshet/projector/migrate/migratetest"
 	"freshet/projector/verify"
 )
 
@@ -99,21 +96,14 @@ func newShopping(t *testing.T) *shopping {
 // compile makes the plan anew, as a start of the projector does.
 func (s *shopping) compile() {
 	s.t.Helper()
-	m, faults := model.Parse("model.graphql", shopFile)
-	must(s.t, faults.Err())
-	c, err := catalog.Load(context.Background(), s.conn, compile.Request(m))
-	must(s.t, err)
-	s.plan, faults = compile.Compile(m, c)
-	must(s.t, faults.Err())
+	s.plan = migratetest.Compile(s.t, s.conn, shopFile)
 }
 
 // migrate does what freshet migrate --apply does.
 func (s *shopping) migrate() {
 	s.t.Helper()
 	s.compile()
-	migration, err := migrate.Plan(context.Background(), s.conn, s.plan, migrate.Options{Slot: s.slot, LeaveSlot: true})
-	must(s.t, err)
-	must(s.t, migrate.Apply(context.Background(), s.cfg, migration, nil))
+	migratetest.Apply(s.t, s.conn, s.plan, s.slot)
 }
 
 // begin starts an engine.

@@ -9,12 +9,10 @@ import (
 	"go.uber.org/goleak"
 
 	"freshet/deploy/pgserver/pgtest"
-	"freshet/model"
 	"freshet/projector/batch"
-	"freshet/projector/catalog"
 	"freshet/projector/checkpoint"
 	"freshet/projector/compile"
-	"freshet/projector/migrate"
+	"freshet/projector/migrate/migratetest"
 	"freshet/projector/session"
 )
 
@@ -66,15 +64,7 @@ func newFixtureOf(t *testing.T, schema, file string) *fixture {
 	pgtest.Exec(t, f.url, schema)
 	f.conn = pgtest.Connect(t, f.url)
 	f.cfg = f.conn.Config()
-	m, faults := model.Parse("model.graphql", file)
-	must(t, faults.Err())
-	c, err := catalog.Load(ctx, f.conn, compile.Request(m))
-	must(t, err)
-	f.plan, faults = compile.Compile(m, c)
-	must(t, faults.Err())
-	migration, err := migrate.Plan(ctx, f.conn, f.plan, migrate.Options{Slot: slot, LeaveSlot: true})
-	must(t, err)
-	must(t, migrate.Apply(ctx, f.cfg, migration, nil))
+	f.plan = migratetest.Migrate(t, f.conn, file, slot)
 	for _, rm := range f.plan.ReadModels {
 		f.exec(rm.Fill, nil, nil, pglogrepl.LSN(1), time.Now())
 	}

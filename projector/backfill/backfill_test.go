@@ -12,12 +12,9 @@ import (
 	"go.uber.org/goleak"
 
 	"freshet/deploy/pgserver/pgtest"
-	"freshet/model"
 	"freshet/projector/backfill"
-	"freshet/projector/catalog"
 	"freshet/projector/checkpoint"
-	"freshet/projector/compile"
-	"freshet/projector/migrate"
+	"freshet/projector/migrate/migratetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Runner{M: m}) }
@@ -48,15 +45,7 @@ func newFixture(t *testing.T) *fixture {
 	f := &fixture{t: t, url: pgtest.Database(t)}
 	pgtest.Exec(t, f.url, schema)
 	f.conn = pgtest.Connect(t, f.url)
-	m, faults := model.Parse("model.graphql", file)
-	must(t, faults.Err())
-	c, err := catalog.Load(ctx, f.conn, compile.Request(m))
-	must(t, err)
-	plan, faults := compile.Compile(m, c)
-	must(t, faults.Err())
-	migration, err := migrate.Plan(ctx, f.conn, plan, migrate.Options{Slot: slot, LeaveSlot: true})
-	must(t, err)
-	must(t, migrate.Apply(ctx, f.conn.Config(), migration, nil))
+	plan := migratetest.Migrate(t, f.conn, file, slot)
 	id, err := checkpoint.Find(ctx, f.conn, slot)
 	must(t, err)
 	must(t, checkpoint.Create(ctx, f.conn, id, 100))

@@ -14,10 +14,8 @@ import (
 
 	"freshet/deploy/pgserver"
 	"freshet/deploy/pgserver/pgtest"
-	"freshet/model"
-	"freshet/projector/catalog"
 	"freshet/projector/compile"
-	"freshet/projector/migrate"
+	"freshet/projector/migrate/migratetest"
 	"freshet/projector/session"
 	"freshet/projector/soak/oracle"
 )
@@ -74,7 +72,6 @@ type world struct {
 	url    string
 	conn   *pgx.Conn
 	cfg    *pgx.ConnConfig
-	model  *model.Model
 	plan   *compile.Plan
 	slot   string
 }
@@ -97,11 +94,7 @@ func worldOf(t *testing.T, server *pgserver.Server, schema, file string) *world 
 	w.slot = fmt.Sprintf("t_%x", time.Now().UnixNano())
 	pgtest.Exec(t, w.url, schema)
 	w.connect()
-	m, faults := model.Parse("model.graphql", file)
-	must(t, faults.Err())
-	w.model = m
-	w.compile()
-	w.migrate()
+	w.plan = migratetest.Migrate(t, w.conn, file, w.slot)
 	return w
 }
 
@@ -119,22 +112,6 @@ func (w *world) connect() {
 	w.conn = pgtest.Connect(w.t, w.url)
 	w.cfg = w.conn.Config()
 	w.exec("SET lock_timeout = '30s'") // rather than hang
-}
-
-func (w *world) compile() {
-	w.t.Helper()
-	c, err := catalog.Load(context.Background(), w.conn, compile.Request(w.model))
-	must(w.t, err)
-	plan, faults := compile.Compile(w.model, c)
-	must(w.t, faults.Err())
-	w.plan = plan
-}
-
-func (w *world) migrate() {
-	w.t.Helper()
-	migration, err := migrate.Plan(context.Background(), w.conn, w.plan, migrate.Options{Slot: w.slot, LeaveSlot: true})
-	must(w.t, err)
-	must(w.t, migrate.Apply(context.Background(), w.cfg, migration, nil))
 }
 
 func must(t *testing.T, err error) {
@@ -193,7 +170,7 @@ func (w *world) exact() {
 	conn, err := session.Connect(context.Background(), w.cfg, "trials")
 	must(w.t, err)
 	defer session.Close(conn)
-	report, err := oracle.Check(context.Background(), conn, w.model)
+	report, err := oracle.Check(context.Background(), conn, w.plan.Model)
 	must(w.t, err)
 	if report.Documents == 0 {
 		w.t.Error("there are no documents")

@@ -12,11 +12,9 @@ import (
 	"go.uber.org/goleak"
 
 	"freshet/deploy/pgserver/pgtest"
-	"freshet/model"
 	"freshet/projector"
-	"freshet/projector/catalog"
 	"freshet/projector/compile"
-	"freshet/projector/migrate"
+	"freshet/projector/migrate/migratetest"
 	"freshet/projector/verify"
 )
 
@@ -60,15 +58,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, url: pgtest.Database(t), slot: fmt.Sprintf("v_%x", time.Now().UnixNano())}
 	pgtest.Exec(t, w.url, schema)
 	w.conn = pgtest.Connect(t, w.url)
-	m, faults := model.Parse("model.graphql", file)
-	must(t, faults.Err())
-	c, err := catalog.Load(t.Context(), w.conn, compile.Request(m))
-	must(t, err)
-	w.plan, faults = compile.Compile(m, c)
-	must(t, faults.Err())
-	migration, err := migrate.Plan(t.Context(), w.conn, w.plan, migrate.Options{Slot: w.slot, LeaveSlot: true})
-	must(t, err)
-	must(t, migrate.Apply(t.Context(), w.conn.Config(), migration, nil))
+	w.plan = migratetest.Migrate(t, w.conn, file, w.slot)
 	return w
 }
 
