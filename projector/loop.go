@@ -166,8 +166,12 @@ func (l *loop) batches(ctx, work context.Context) error {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
-		if err := l.next(ctx, work, ticker.C); err != nil || ctx.Err() != nil {
+		if err := l.next(ctx, work, ticker.C); err != nil {
 			return err
+		}
+		if ctx.Err() != nil {
+			_ = l.settle(work) // what is not confirmed now comes again, and changes nothing
+			return nil
 		}
 	}
 }
@@ -201,7 +205,7 @@ func (l *loop) next(ctx, work context.Context, ticks <-chan time.Time) error {
 	case <-ticks:
 		return l.housekeep(ctx, work)
 	case <-ctx.Done():
-		return l.settle(work)
+		return nil
 	case <-work.Done():
 		return work.Err()
 	}

@@ -101,9 +101,7 @@ func namesWhoBlocks(w *world) {
 	if n := w.count("SELECT count(*) FROM pg_replication_slots"); n != 0 {
 		w.t.Errorf("%d slots are left behind", n)
 	}
-	if n := w.count("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'walsender'"); n != 0 {
-		w.t.Errorf("%d processes of the server still wait", n)
-	}
+	w.eventually("no process of the server waits any more", 1, "SELECT count(*) FROM (SELECT) AS one WHERE NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'walsender')")
 	r = w.start(nil)
 	r.hears(0, "reporting job, in a transaction since")
 	release()
