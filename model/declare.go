@@ -26,10 +26,10 @@ func (r *reader) refuse(doc *ast.SchemaDocument) {
 	}
 }
 
-// declare enters every enum and type of the file by name.
+// declare enters every type, interface, union and enum of the file by name.
 func (r *reader) declare(defs ast.DefinitionList) {
 	for _, d := range defs {
-		if d.Kind == ast.Object || d.Kind == ast.Enum {
+		if d.Kind != ast.Scalar && d.Kind != ast.InputObject {
 			r.checkDuplicate(d)
 		}
 	}
@@ -39,6 +39,10 @@ func (r *reader) declare(defs ast.DefinitionList) {
 			r.declareType(d)
 		case ast.Enum:
 			r.declareEnum(d)
+		case ast.Interface:
+			r.declareInterface(d)
+		case ast.Union:
+			r.declareUnion(d)
 		case ast.Scalar:
 			r.checkScalar(d)
 		default:
@@ -66,8 +70,6 @@ func isPrelude(d *ast.Definition) bool {
 }
 
 var refusedKinds = map[ast.DefinitionKind][2]string{
-	ast.Interface:   {"an interface", "Write its fields into each type."},
-	ast.Union:       {"a union", "Make a relation to each of its types."},
 	ast.InputObject: {"an input type", "Remove it: Freshet derives filters and orders itself."},
 }
 
@@ -100,7 +102,7 @@ func allScalars() []string { return slices.Concat(standardScalars, known.scalars
 // checkName reports a type's or enum's name that the served schema needs itself.
 func (r *reader) checkName(d *ast.Definition) bool {
 	why := ""
-	switch base := derivedFrom(d.Name, func(n string) bool { return r.declared[n] != nil }); {
+	switch base := derivedFrom(d.Name, r.derives); {
 	case slices.Contains([]string{"Query", "Mutation", "Subscription"}, d.Name):
 		r.ds.Errorf(r.text.pos(d.Position), "Remove it, or rename it if it is a read model.", "Freshet derives the type %s itself", d.Name)
 		return false
@@ -115,8 +117,17 @@ func (r *reader) checkName(d *ast.Definition) bool {
 	default:
 		return true
 	}
-	r.ds.Errorf(r.text.pos(d.Position), "Rename it; @table says which table it is of.", "the name %s is taken: %s", d.Name, why)
+	remedy := "Rename it."
+	if d.Kind == ast.Object {
+		remedy = "Rename it; @table says which table it is of."
+	}
+	r.ds.Errorf(r.text.pos(d.Position), remedy, "the name %s is taken: %s", d.Name, why)
 	return false
+}
+
+// derives says whether the served schema derives further types from a name.
+func (r *reader) derives(name string) bool {
+	return r.declared[name] != nil && !r.isAbstract(name)
 }
 
 func (r *reader) declareEnum(d *ast.Definition) {
@@ -170,9 +181,6 @@ func (r *reader) declareType(d *ast.Definition) {
 		return // its fields are no columns: one fault says it all
 	}
 	t := &Type{Name: d.Name, Description: d.Description, Pos: r.text.pos(d.Position), Stored: true}
-	if len(d.Interfaces) > 0 {
-		r.ds.Errorf(t.Pos, "Remove the implements clause.", "%s cannot implement %s: a model file has no interfaces", d.Name, d.Interfaces[0])
-	}
 	if !ok || r.types[d.Name] != nil {
 		r.brokenTypes[t] = true
 	}

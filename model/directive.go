@@ -70,6 +70,7 @@ func (us *uses) get(name string) *use {
 var locations = map[ast.DirectiveLocation]string{
 	ast.LocationObject: "a type", ast.LocationFieldDefinition: "a field",
 	ast.LocationEnum: "an enum", ast.LocationEnumValue: "an enum value", ast.LocationScalar: "a scalar",
+	ast.LocationInterface: "an interface", ast.LocationUnion: "a union",
 }
 
 // directives checks a definition's directives against the vocabulary.

@@ -15,10 +15,35 @@ func dump(m *Model) string {
 		}
 		b.WriteString("\n")
 	}
+	for _, i := range m.Interfaces {
+		fmt.Fprintf(&b, "interface %s implements %v: %v\n", i.Name, interfaceNames(i.Interfaces), typeNames(i.Types))
+		for _, f := range i.Fields {
+			fmt.Fprintf(&b, "  %s: %s%s\n", f.Name, f.Type, reason(f.Deprecated))
+		}
+	}
+	for _, u := range m.Unions {
+		fmt.Fprintf(&b, "union %s: %v\n", u.Name, typeNames(u.Types))
+	}
 	for _, t := range m.Types {
 		dumpType(&b, t)
 	}
 	return b.String()
+}
+
+func interfaceNames(interfaces []*Interface) []string {
+	var names []string
+	for _, i := range interfaces {
+		names = append(names, i.Name)
+	}
+	return names
+}
+
+func typeNames(types []*Type) []string {
+	var names []string
+	for _, t := range types {
+		names = append(names, t.Name)
+	}
+	return names
 }
 
 func reason(deprecated *string) string {
@@ -35,6 +60,9 @@ func dumpType(b *strings.Builder, t *Type) {
 	}
 	if t.Where != "" {
 		fmt.Fprintf(b, " where %s", t.Where)
+	}
+	if len(t.Interfaces) > 0 {
+		fmt.Fprintf(b, " implements %v", interfaceNames(t.Interfaces))
 	}
 	b.WriteString("\n")
 	for _, f := range t.Fields {
@@ -58,6 +86,8 @@ func fieldText(f *Field) string {
 			s += " field " + f.Agg.Field.Name
 		}
 		return s
+	case FirstOf:
+		return "first of " + f.memberNames()
 	}
 	return relationText(f.Relation)
 }
@@ -66,6 +96,9 @@ func relationText(r *Relation) string {
 	s := fmt.Sprintf("%s fk=%v", r.Kind, r.ForeignKey)
 	if r.Kind == ManyToMany {
 		s += fmt.Sprintf(" through=%s targetKey=%v", r.Through, r.TargetKey)
+	}
+	if r.When != "" {
+		s += " when " + r.When
 	}
 	if r.Where != "" {
 		s += " where " + r.Where

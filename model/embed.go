@@ -74,6 +74,9 @@ func (r *reader) document(t *Type) *Selection {
 	}
 	s := &Selection{Type: t}
 	for _, f := range t.Fields {
+		if f.Kind == FirstOf {
+			continue
+		}
 		item := SelectionItem{Field: f, Pos: f.Pos}
 		if f.Kind == Relates {
 			if item.Sub = r.embed(f); item.Sub == nil {
@@ -169,6 +172,11 @@ func (e *embedReader) item(t *Type, field *ast.Field, pos Pos) (SelectionItem, b
 	case f == nil:
 		e.ds.Errorf(pos, didYouMean(field.Name, fieldNames(t, nil)), "the type %s has no field %s", t.Name, field.Name)
 		return SelectionItem{}, false
+	case f.Kind == FirstOf:
+		if !e.brokenFields[f] {
+			e.ds.Errorf(pos, fmt.Sprintf("Name the relations: %s.", f.memberNames()), "%s.%s is one of its relations, and those are embedded", t.Name, f.Name)
+		}
+		return SelectionItem{}, false
 	case f.Kind == Relates:
 		return e.relation(f, field, pos)
 	case len(field.SelectionSet) > 0 && !e.brokenFields[f]:
@@ -206,7 +214,7 @@ func (e *embedReader) refuseExtras(field *ast.Field, pos Pos) {
 // checkCovers reports fields left out of a type that is not stored: there is
 // no table from which they could be fetched later.
 func (e *embedReader) checkCovers(t *Type, named map[string]bool, at Pos) {
-	missing := fieldNames(t, func(f *Field) bool { return !named[f.Name] && !e.brokenFields[f] })
+	missing := fieldNames(t, func(f *Field) bool { return !named[f.Name] && !e.brokenFields[f] && f.Kind != FirstOf })
 	if len(missing) == 0 {
 		return
 	}

@@ -119,7 +119,7 @@ func (r *reader) readField(t *Type, d *ast.FieldDefinition) {
 var relationDirectives = []string{"belongsTo", "hasOne", "hasMany", "manyToMany"}
 
 // kindDirectives say where a field's value comes from; a field has at most one.
-var kindDirectives = append([]string{"column", "aggregate", "computed"}, relationDirectives...)
+var kindDirectives = append([]string{"column", "aggregate", "computed", "firstOf"}, relationDirectives...)
 
 // kind returns the use that decides the field's kind, or nil.
 func (s *fieldSource) kind() *use {
@@ -153,6 +153,8 @@ func (r *reader) readKind(s *fieldSource) {
 		f.Kind = Aggregate
 	case u.name == "computed":
 		r.readComputed(f, u)
+	case u.name == "firstOf":
+		f.Kind = FirstOf
 	default:
 		f.Kind = Relates
 	}
@@ -182,9 +184,15 @@ func (r *reader) readType(s *fieldSource) {
 	}
 	isValue := r.isValueType(f.Type.Name)
 	target := r.types[f.Type.Name]
-	switch {
+	switch abstract := r.isAbstract(f.Type.Name); {
+	case abstract && f.Kind == FirstOf:
+		return
+	case abstract:
+		r.strayAbstract(s)
 	case target == nil && !isValue:
 		r.unknownType(s)
+	case f.Kind == FirstOf:
+		r.ds.Errorf(s.kind().pos, "Make the field's type an interface or union of the file, or remove it.", "@firstOf yields an interface or union, and %s is none", f.Type.Name)
 	case target != nil && f.Kind != Relates:
 		r.missingRelation(s, target)
 	case isValue && f.Kind == Relates:
@@ -213,7 +221,9 @@ func (r *reader) unknownType(s *fieldSource) {
 		pos = r.text.pos(e.Position)
 	}
 	names := r.typeNames()
-	if f.Kind != Relates {
+	if f.Kind == FirstOf {
+		names = r.abstractNames()
+	} else if f.Kind != Relates {
 		if s := otherNames[f.Type.Name]; s != "" {
 			r.ds.Errorf(pos, fmt.Sprintf("Use %s instead.", s), "unknown type %s", f.Type.Name)
 			return
@@ -221,7 +231,7 @@ func (r *reader) unknownType(s *fieldSource) {
 		for _, e := range r.model.Enums {
 			names = append(names, e.Name)
 		}
-		names = append(names, allScalars()...)
+		names = append(append(names, r.abstractNames()...), allScalars()...)
 	}
 	r.ds.Errorf(pos, didYouMean(f.Type.Name, names), "unknown type %s", f.Type.Name)
 }

@@ -148,6 +148,8 @@ func (r *reader) indexStep(level *Selection, name, whole string, pos Pos) (*Fiel
 	case f == nil:
 		r.ds.Errorf(pos, didYouMean(name, fieldNames(t, nil)), "the type %s has no field %s", t.Name, name)
 	case r.brokenFields[f] || f.Kind == Relates && f.Relation == nil:
+	case f.Kind == FirstOf:
+		r.indexEnd(f, "", pos)
 	case item == nil:
 		r.ds.Errorf(pos, fmt.Sprintf("Add %s to the @embed.", name), "the document does not hold %s, so it cannot be indexed", whole)
 	default:
@@ -172,6 +174,8 @@ func (r *reader) indexThrough(f *Field, pos Pos) bool {
 // indexEnd says whether an index can be over f; before is the path to it.
 func (r *reader) indexEnd(f *Field, before string, pos Pos) bool {
 	switch {
+	case f.Kind == FirstOf:
+		r.ds.Errorf(pos, fmt.Sprintf("Index its relations: %s.", f.memberNames()), "%s cannot be indexed: it is one of several relations", before+f.Name)
 	case f.Kind == Relates && f.Relation.ToMany():
 		r.ds.Errorf(pos, "Remove it; an aggregate over the relation can be indexed.", "%s cannot be indexed: it is a list", before+f.Name)
 	case f.Kind == Relates && !f.Relation.Target.Stored:

@@ -29,6 +29,9 @@ type Model struct {
 	File  string
 	Types []*Type // in file order
 	Enums []*Enum // in file order
+	// Interfaces and Unions have no tables: their objects are those of Types.
+	Interfaces []*Interface // in file order
+	Unions     []*Union     // in file order
 }
 
 // Type returns the type of that name, or nil.
@@ -70,6 +73,8 @@ type Type struct {
 	WherePos Pos
 	// Stored says whether the type has a tv_* table of its own.
 	Stored bool
+
+	Interfaces []*Interface // that it implements, as the file names them
 
 	Fields  []*Field // in file order
 	Indexes []*Index // @index on the type, and one for each @index or @unique field
@@ -159,6 +164,7 @@ const (
 	Relates                    // a relation: Field.Relation is set
 	Aggregate                  // an aggregate over a relation: Field.Aggregate is set
 	Computed                   // an SQL expression over the row: Field.SQL is set
+	FirstOf                    // the first of several relations that is there: Field.Members is set
 )
 
 // Field is one field of a Type.
@@ -175,6 +181,10 @@ type Field struct {
 	SQLPos   Pos
 	Relation *Relation    // kind Relates
 	Agg      *Aggregation // kind Aggregate
+	// Members are, of kind FirstOf, relations to one row of the same type: the
+	// field's object is that of the first which is not null. Documents hold the
+	// relations, and nothing for the field itself.
+	Members []*Field
 
 	Unique bool // @unique: a lookup by this field is served
 }
@@ -232,6 +242,11 @@ type Relation struct {
 	ForeignKey []string
 	Through    TableName // ManyToMany: the join table
 	TargetKey  []string  // ManyToMany: the join table's columns towards the target; may be empty likewise
+	// When says, of BelongsTo, which of this type's own rows have the relation:
+	// a SQL predicate over this row's columns. Empty: all. It is for a column
+	// that points to one table or another.
+	When    string
+	WhenPos Pos
 	// Where filters the target's rows: a SQL predicate over the target's own
 	// columns. Empty: all.
 	Where    string

@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"os"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/vektah/gqlparser/v2/ast"
@@ -37,11 +38,14 @@ func Parse(file, source string) (*Model, Diagnostics) {
 	}
 	r.refuse(doc)
 	r.declare(doc.Definitions)
+	r.readAbstract()
 	r.readTypes()
+	r.checkImplements()
 	r.readWheres()
 	r.checkKeys()
 	r.resolveRelations()
 	r.checkInfinite()
+	r.resolveFirstOf()
 	r.resolveAggregates()
 	r.resolveEmbeds()
 	r.resolveIndexes()
@@ -60,8 +64,11 @@ type reader struct {
 	model *Model
 	types map[string]*Type
 	enums map[string]*Enum
-	// declared holds the names of the types and enums, faulty ones included.
+	// declared holds the names of the types, interfaces, unions and enums,
+	// faulty ones included.
 	declared map[string]*ast.Definition
+
+	interfaceSources []*interfaceSource // in file order
 
 	typeSources  []*typeSource  // in file order
 	fieldSources []*fieldSource // in file order
@@ -156,6 +163,7 @@ func (r *reader) prune() {
 	lost := r.lostFields()
 	seen := map[*Selection]bool{}
 	r.model.Types = pruned(r.model.Types, func(t *Type) bool { return !r.brokenTypes[t] })
+	r.pruneAbstract()
 	for _, t := range r.model.Types {
 		t.Fields = pruned(t.Fields, func(f *Field) bool { return !lost[f] })
 		t.Indexes = pruned(t.Indexes, func(i *Index) bool { return !i.uses(lost) })
@@ -180,6 +188,11 @@ func (r *reader) lostFields() map[*Field]bool {
 	}
 	for _, s := range r.fieldSources {
 		if f := s.field; f.Kind == Aggregate && (f.Agg == nil || lost[f.Agg.Of] || lost[f.Agg.Field]) {
+			lost[f] = true
+		}
+	}
+	for _, s := range r.fieldSources {
+		if f := s.field; f.Kind == FirstOf && slices.ContainsFunc(f.Members, func(m *Field) bool { return lost[m] }) {
 			lost[f] = true
 		}
 	}

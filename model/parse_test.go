@@ -147,9 +147,24 @@ func checkConsistent(t *testing.T, m *Model, ds Diagnostics) {
 		}
 		checkSelection(t, typ.Document(), map[*Selection]int{})
 	}
+	for _, i := range m.Interfaces {
+		checkPossible(t, m, i.Types)
+	}
+	for _, u := range m.Unions {
+		checkPossible(t, m, u.Types)
+	}
 	for _, d := range ds {
 		if d.Pos.Line < 1 || d.Pos.Column < 1 {
 			t.Errorf("no position: %s", d)
+		}
+	}
+}
+
+func checkPossible(t *testing.T, m *Model, types []*Type) {
+	t.Helper()
+	for _, typ := range types {
+		if m.Type(typ.Name) != typ {
+			t.Errorf("an interface or union has the stray type %s", typ.Name)
 		}
 	}
 }
@@ -165,6 +180,15 @@ func checkField(t *testing.T, m *Model, typ *Type, f *Field) {
 	case Relates:
 		if f.Relation == nil || f.Relation.Embed == nil || m.Type(f.Relation.Target.Name) != f.Relation.Target {
 			t.Errorf("%s is unresolved", name)
+		}
+	case FirstOf:
+		if len(f.Members) == 0 {
+			t.Errorf("%s is unresolved", name)
+		}
+		for _, member := range f.Members {
+			if typ.Field(member.Name) != member || member.Kind != Relates || member.Relation.ToMany() {
+				t.Errorf("%s has a stray relation %s", name, member.Name)
+			}
 		}
 	case Aggregate:
 		if f.Agg == nil || typ.Field(f.Agg.Of.Name) != f.Agg.Of {

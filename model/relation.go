@@ -38,6 +38,9 @@ func (r *reader) resolveRelation(s *fieldSource) {
 	if v := u.value("where"); v != nil {
 		rel.Where, rel.WherePos = r.where(target, v), r.text.pos(v.Position)
 	}
+	if v := u.value("when"); v != nil {
+		rel.When, rel.WhenPos = r.where(s.owner, v), r.text.pos(v.Position)
+	}
 	r.readOrder(rel, u)
 	r.readLimit(rel, u)
 	r.checkNonNull(s, u)
@@ -70,6 +73,8 @@ func (r *reader) checkNonNull(s *fieldSource, u *use) {
 	switch {
 	case rel.Kind == HasOne:
 		r.ds.Errorf(f.Pos, remedy, "%s cannot be non-null: nothing makes sure that there is a row that points here", f.Name)
+	case u.value("when") != nil:
+		r.ds.Errorf(f.Pos, remedy, "%s cannot be non-null: its when may leave it out", f.Name)
 	case u.value("where") != nil:
 		r.ds.Errorf(f.Pos, remedy, "%s cannot be non-null: its where may leave out the row", f.Name)
 	case target != nil && target.uses.get("table").value("where") != nil:

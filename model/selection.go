@@ -1,13 +1,16 @@
 package model
 
 // Document returns what a document of the type holds: every field in file
-// order, relations with what their @embed copies. It must not be modified.
+// order but those of @firstOf, relations with what their @embed copies. It must not be modified.
 func (t *Type) Document() *Selection {
 	if t.document != nil {
 		return t.document
 	}
 	s := &Selection{Type: t} // a Type that was not made by Parse
 	for _, f := range t.Fields {
+		if f.Kind == FirstOf {
+			continue
+		}
 		item := SelectionItem{Field: f, Pos: f.Pos}
 		if f.Kind == Relates {
 			item.Sub = f.Relation.Embed

@@ -113,7 +113,7 @@ func TestLiteralAgreesWithTheParser(t *testing.T) {
 
 func TestPreludeCoversTheDesign(t *testing.T) {
 	for name, args := range map[string]string{
-		"table": "name schema key where stored", "column": "name", "belongsTo": "foreignKey where",
+		"table": "name schema key where stored", "column": "name", "belongsTo": "foreignKey where when", "firstOf": "fields",
 		"hasOne": "foreignKey where orderBy", "hasMany": "foreignKey where orderBy limit",
 		"manyToMany": "through foreignKey targetKey where orderBy limit", "embed": "fields", "aggregate": "fn of field",
 		"computed": "sql", "unique": "", "index": "fields using", "deprecated": "reason",
