@@ -40,7 +40,7 @@ CREATE TABLE freshet.models (
     paused_lsn  pg_lsn,                -- paused, or filled again since: the first commit that its documents may lack
     paused_at   timestamptz,
     error       text,                  -- paused: why, and what to do
-    waits       text                   -- paused, and nothing is wrong any more: what its being filled again waits for
+    waits       text                   -- paused with nothing wrong any more, or yet to be filled: what its being filled waits for
 );
 
 -- The ranges of a backfill under way.
@@ -113,6 +113,7 @@ CREATE TABLE freshet.sync_log (
     keys          text[] NOT NULL DEFAULT '{}',  -- inserted or updated
     deleted_keys  text[] NOT NULL DEFAULT '{}',
     whole         boolean NOT NULL DEFAULT false, -- any key of the model may have changed
+    moved         text[] NOT NULL DEFAULT '{*}',  -- columns that serve indexes and changed in an updated document; '*': any, as where one came or went
     upserted      bigint NOT NULL DEFAULT 0,
     deleted       bigint NOT NULL DEFAULT 0,
     unchanged     bigint NOT NULL DEFAULT 0,     -- rebuilt, and found as it was

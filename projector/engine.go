@@ -93,6 +93,7 @@ type Engine struct {
 	mending    map[string]bool        // to be filled again at the next beginning, by name
 	waited     map[string]bool        // of those: no transaction from before is running any more
 	flaps      map[string]*flap       // by read model
+	beside     map[string]bool        // filled while the others stream, by name
 	horizons   map[string]string      // by read model: transactions from before must end before it is filled
 	survey     *migrate.Survey        // at the beginning of this stretch
 	seen       migrate.Traces         // of the source tables, as written down

@@ -17,6 +17,9 @@ type Events struct {
 	Batch func(BatchEvent)
 	// Backfill is called as ranges of a backfill finish.
 	Backfill func(BackfillEvent)
+	// Refill is called as the documents of a read model are filled beside the
+	// batches of the others.
+	Refill func(BackfillEvent)
 	// Retry is called when something failed that will be tried again.
 	Retry func(what string, err error, wait time.Duration)
 	// Diverged is called for a stored document that was found not to equal its

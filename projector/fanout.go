@@ -3,6 +3,7 @@ package projector
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"freshet/projector/apply"
 	"freshet/projector/compile"
 	"freshet/projector/session"
+	"freshet/projector/walk"
 )
 
 // A change that leads to very many documents, such as the new name of an
@@ -25,18 +27,31 @@ import (
 // changed row after that, or is not any more, has changed by an event of its
 // own.
 
-const (
-	// spreadTime is how long one chunk should take: what is committed meanwhile
-	// waits for it, for its flush and for its way through the log. Where nothing
-	// is committed it may take idleSpread.
-	spreadTime, idleSpread = 3 * time.Millisecond, 15 * time.Millisecond
-	// restRatio is how long chunks then rest after each, in its own time: the
+// spreading says how chunks take turns with what is committed.
+type spreading struct {
+	// busy is how long one chunk should take: what is committed meanwhile waits
+	// for it, for its flush and for its way through the log. Where nothing is
+	// committed it may take idle.
+	busy, idle time.Duration
+	// rest is how long chunks then rest after each, in its own time: the
 	// writers' processor and disk are theirs.
-	restRatio = 3
+	rest time.Duration
+}
+
+var (
+	spreadPace = spreading{3 * time.Millisecond, 15 * time.Millisecond, 3}
+	// fillPace: a fill is of a whole read model, and where nothing is committed
+	// a batch around each chunk is most of what it costs.
+	fillPace = spreading{4 * time.Millisecond, 60 * time.Millisecond, 2}
+)
+
+const (
 	// quietRate is how many transactions a second are as good as none.
 	quietRate = 5
 	// firstChunk, minChunk and maxChunk are how many documents one has.
 	firstChunk, minChunk, maxChunk = 200, 25, 5000
+	// fewFaulty is how many one has after some that could not be built.
+	fewFaulty = 50
 )
 
 // fanOuts are those under way. It belongs to the loop's goroutine, but for the
@@ -45,11 +60,19 @@ type fanOuts struct {
 	waiting []apply.FanOut // not begun, oldest first
 	current []apply.FanOut // being done: all of one path
 	chunk   *apply.Chunk   // taken from the reader and not committed yet
+	left    *apply.Chunk   // of one that was cut: what comes next
 	next    time.Time      // before which none is taken
+	pace    spreading
 
 	orders chan order // at most one at a time
 	chunks chan apply.Chunk
 	size   atomic.Int64 // of the next chunk
+
+	// Of the fill that is current: how many documents are done, of how many, and
+	// since when.
+	documents int64
+	total     atomic.Int64
+	began     time.Time
 }
 
 // order is what the reader of keys is to read.
@@ -59,8 +82,8 @@ type order struct {
 	chunk apply.Chunk // without keys
 }
 
-func newFanOuts(known []apply.FanOut) *fanOuts {
-	f := &fanOuts{waiting: known, orders: make(chan order, 1), chunks: make(chan apply.Chunk)}
+func newFanOuts(known []apply.FanOut, pace spreading) *fanOuts {
+	f := &fanOuts{waiting: known, pace: pace, orders: make(chan order, 1), chunks: make(chan apply.Chunk)}
 	f.size.Store(firstChunk)
 	return f
 }
@@ -119,7 +142,8 @@ func (f *fanOuts) begin(plan *compile.Plan) {
 				rest = append(rest, o)
 			}
 		}
-		f.waiting = rest
+		f.waiting, f.documents, f.began = rest, 0, time.Now()
+		f.total.Store(-1)
 		f.orders <- makeOrder(plan, f.current) // there is room: the one before was read to its end
 	}
 }
@@ -140,7 +164,10 @@ func makeOrder(plan *compile.Plan, list []apply.FanOut) order {
 		}
 	}
 	if o.chunk.Path == nil {
-		o.sql = o.chunk.Model.Keys
+		// In the order of keys, in which rows are mostly stored: a chunk then
+		// reads few pages.
+		o.sql = "SELECT k.key FROM (" + o.chunk.Model.Keys + ") AS k ORDER BY k.key::" + walk.Cast(o.chunk.Model)
+		o.chunk.Fill = list[0].Path == apply.WholeModel
 		return o
 	}
 	o.sql = o.chunk.Path.SQL
@@ -187,36 +214,73 @@ func (f *fanOuts) offered(now time.Time) (chunks <-chan apply.Chunk, rest time.D
 	if rest = f.next.Sub(now); rest > 0 {
 		return nil, rest
 	}
+	if f.left != nil {
+		piece := make(chan apply.Chunk, 1)
+		piece <- f.piece()
+		return piece, 0
+	}
 	return f.chunks, 0
+}
+
+// piece is the next part of what is left of a chunk that was cut.
+func (f *fanOuts) piece() apply.Chunk {
+	c := *f.left
+	n := min(int(f.size.Load()), len(c.Keys))
+	c.Last = c.Last && n == len(c.Keys)
+	c.Keys = c.Keys[:n]
+	return c
+}
+
+// hold keeps a chunk for the next batch.
+func (f *fanOuts) hold(c apply.Chunk) {
+	f.chunk = &c
+	if f.left == nil {
+		return
+	}
+	if f.left.Keys = f.left.Keys[len(c.Keys):]; len(f.left.Keys) == 0 {
+		f.left = nil
+	}
+}
+
+// cut leaves few keys in the chunk at hand: some of its documents cannot be
+// built, and what is committed meanwhile waits until they are found.
+func (f *fanOuts) cut() {
+	c := f.chunk
+	if len(c.Keys) <= fewFaulty {
+		return
+	}
+	left := *c
+	left.Keys = c.Keys[fewFaulty:]
+	if f.left != nil {
+		left.Keys, left.Last = slices.Concat(left.Keys, f.left.Keys), f.left.Last
+	}
+	f.left = &left
+	c.Keys, c.Last = c.Keys[:fewFaulty], false
+	f.size.Store(fewFaulty)
 }
 
 // take takes the next chunk, if it is time for one and none is at hand.
 func (f *fanOuts) take() *apply.Chunk {
-	if f.chunk == nil && !time.Now().Before(f.next) {
+	if chunks, _ := f.offered(time.Now()); chunks != nil {
 		select {
-		case c := <-f.chunks:
-			f.chunk = &c
+		case c := <-chunks:
+			f.hold(c)
 		default:
 		}
 	}
 	return f.chunk
 }
 
-// done books a batch that was committed: what it has put off, and its chunk,
-// which took so long. Transactions come at this rate a second.
-func (f *fanOuts) done(added []apply.FanOut, took time.Duration, rate float64, plan *compile.Plan) {
-	f.waiting = append(f.waiting, added...)
-	if c := f.chunk; c != nil {
-		f.resize(len(c.Keys), took, rate)
-		if rate >= quietRate {
-			f.next = time.Now().Add(restRatio * took)
-		}
-		if c.Last {
-			f.current = nil
-		}
-		f.chunk = nil
+// book books the chunk of a batch that was committed, which took so long.
+func (f *fanOuts) book(took time.Duration, rate float64) {
+	f.resize(len(f.chunk.Keys), took, rate)
+	if rate >= quietRate {
+		f.next = time.Now().Add(f.pace.rest * took)
 	}
-	f.begin(plan)
+	if f.chunk.Last {
+		f.current = nil
+	}
+	f.chunk = nil
 }
 
 // resize sets how many documents the next chunk has, where so many took so
@@ -225,9 +289,9 @@ func (f *fanOuts) resize(documents int, took time.Duration, rate float64) {
 	if took <= 0 || documents == 0 {
 		return
 	}
-	target := spreadTime
+	target := f.pace.busy
 	if rate < quietRate {
-		target = idleSpread
+		target = f.pace.idle
 	}
 	fits := int64(float64(documents) * float64(target) / float64(took))
 	f.size.Store(min(max(fits, minChunk), maxChunk, 2*f.size.Load()))
@@ -256,8 +320,13 @@ func (f *fanOuts) readOne(ctx context.Context, base *pgx.ConnConfig, o order) er
 	defer session.Close(conn)
 	// Outside a transaction the cursor holds its rows, and nothing else: no
 	// snapshot that would keep vacuum back.
-	if _, err = conn.Exec(ctx, "DECLARE freshet_keys NO SCROLL CURSOR WITH HOLD FOR "+o.sql, o.args...); err != nil {
+	if _, err = conn.Exec(ctx, "DECLARE freshet_keys SCROLL CURSOR WITH HOLD FOR "+o.sql, o.args...); err != nil {
 		return err
+	}
+	if o.chunk.Fill {
+		if err = f.countKeys(ctx, conn); err != nil {
+			return err
+		}
 	}
 	for c := o.chunk; !c.Last; {
 		size := f.size.Load()
@@ -270,6 +339,29 @@ func (f *fanOuts) readOne(ctx context.Context, base *pgx.ConnConfig, o order) er
 		case <-ctx.Done():
 			return nil
 		}
+	}
+	if o.chunk.Fill {
+		return analyze(ctx, conn, o.chunk.Model)
+	}
+	return nil
+}
+
+// countKeys counts the cursor's rows, which the server has all by now.
+func (f *fanOuts) countKeys(ctx context.Context, conn *pgx.Conn) error {
+	all, err := conn.Exec(ctx, "MOVE FORWARD ALL IN freshet_keys")
+	if err != nil {
+		return err
+	}
+	f.total.Store(all.RowsAffected())
+	_, err = conn.Exec(ctx, "MOVE ABSOLUTE 0 IN freshet_keys")
+	return err
+}
+
+// analyze brings the statistics of a table that was filled up to date, for its
+// readers. It locks nobody out.
+func analyze(ctx context.Context, conn *pgx.Conn, model *compile.ReadModel) error {
+	if _, err := conn.Exec(ctx, "ANALYZE "+walk.Table(model.Table)); err != nil {
+		return fmt.Errorf("analyze: %w", err)
 	}
 	return nil
 }

@@ -22,6 +22,9 @@ func (l *loop) housekeep(ctx, work context.Context) error {
 			return err
 		}
 	}
+	if err := l.openFills(work); err != nil {
+		return err
+	}
 	if err := l.due(ctx, work); err != nil {
 		return err
 	}

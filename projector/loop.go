@@ -78,7 +78,8 @@ type loop struct {
 
 	pace    pace
 	looked  time.Time // when stored documents were last compared with their definition
-	fanOuts *fanOuts
+	fanOuts *lanes
+	horizon string             // transactions from before must end before read models are filled; "": not taken
 	wanted  []apply.PendingKey // documents that readers ask for
 }
 
@@ -100,7 +101,7 @@ func (l *loop) run(ctx context.Context) (up bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	l.fanOuts = newFanOuts(ours(plan, known))
+	l.fanOuts = newLanes(ours(plan, known))
 	l.queue = batch.NewQueue(batch.NewSpill(plan, 0), l.applied)
 	l.events = make(chan stream.Event, buffered)
 	l.nonce = fmt.Sprintf("%d.%d", l.epoch, time.Now().UnixNano())
@@ -148,7 +149,8 @@ func (l *loop) both(ctx context.Context) error {
 		}
 		return err
 	})
-	group.Go(func() error { return l.fanOuts.read(streaming, l.engine.cfg.ConnConfig) })
+	group.Go(func() error { return l.fanOuts.changes.read(streaming, l.engine.cfg.ConnConfig) })
+	group.Go(func() error { return l.fanOuts.fills.read(streaming, l.engine.cfg.ConnConfig) })
 	group.Go(func() error {
 		defer stopStream()
 		return l.batches(ctx, work)
@@ -163,6 +165,9 @@ func (l *loop) batches(ctx, work context.Context) error {
 		return err
 	}
 	l.fanOuts.begin(l.plan)
+	if err := l.openFills(work); err != nil {
+		return err
+	}
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
@@ -185,15 +190,18 @@ func (l *loop) next(ctx, work context.Context, ticks <-chan time.Time) error {
 		again = timer.C
 	}
 	var rested <-chan time.Time
-	chunks, rest := l.fanOuts.offered(time.Now())
+	changes, fills, rest := l.fanOuts.offers(time.Now())
 	if rest > 0 {
 		timer := time.NewTimer(rest)
 		defer timer.Stop()
 		rested = timer.C
 	}
 	select {
-	case c := <-chunks:
-		l.fanOuts.chunk = &c
+	case c := <-changes:
+		l.fanOuts.hold(l.fanOuts.changes, c)
+		return l.batch(ctx, work, nil)
+	case c := <-fills:
+		l.fanOuts.hold(l.fanOuts.fills, c)
 		return l.batch(ctx, work, nil)
 	case <-rested:
 		return nil
@@ -343,6 +351,7 @@ func (l *loop) batch(ctx, work context.Context, pending []apply.PendingKey) erro
 			return nil
 		case errors.Is(err, apply.ErrCareful):
 			l.careful = true
+			l.fanOuts.cut()
 		case errors.Is(err, apply.ErrMoved): // at once: Begin sees to it
 		case passing(err):
 			err = l.blame(work, err)
@@ -441,9 +450,10 @@ func (l *loop) rest(snapshot *batch.Snapshot, end pglogrepl.LSN) batch.Batch {
 
 // finish applies a batch that is complete, and books it.
 func (l *loop) finish(work context.Context, ready batch.Batch, pending []apply.PendingKey, drained time.Duration) error {
+	chunk := l.fanOuts.take()
 	result, err := l.applier.Apply(work, apply.Work{
 		Number: l.number + 1, Batch: ready, Pending: pending, Wanted: l.wanted,
-		Chunk: l.fanOuts.take(), Waiting: l.fanOuts.sinceAfter(),
+		Chunk: chunk, Waiting: l.fanOuts.sinceAfter(),
 		Check: l.checks(), Skip: l.fanOuts.lagging,
 	}, l.careful)
 	if err != nil {
@@ -455,6 +465,9 @@ func (l *loop) finish(work context.Context, ready batch.Batch, pending []apply.P
 	}
 	l.pace.took(ready.Transactions, time.Now())
 	l.asked, l.force, l.whole, l.wanted = false, false, nil, nil
+	if chunk != nil && chunk.Fill {
+		l.fillProgress(chunk, result.Filled)
+	}
 	l.fanOuts.done(result.FanOuts, result.Spread, l.pace.rate, l.plan)
 	l.applied, l.flush = max(l.applied, ready.Resume), result.End
 	l.report(ready, result, drained)

@@ -112,7 +112,7 @@ func (e *Engine) absorb(ctx context.Context, control *pgx.Conn, err error) (agai
 		delete(e.mending, name)
 		delete(e.waited, name)
 	}
-	if fault := e.storePauses(ctx, control, reasons, nil, nil); fault != nil {
+	if fault := e.storePauses(ctx, control, sorted{pauses: reasons}, nil); fault != nil {
 		return false, fmt.Errorf("pause read models: %w", fault) // the reason comes again
 	}
 	return true, e.tellPauses(ctx, control)
@@ -144,26 +144,17 @@ func (e *Engine) sortOut(ctx context.Context, control *pgx.Conn) error {
 	}
 	v := e.survey
 	done := v.Traces.Since(known, e.base)
-	pauses, fills, resets := map[string]string{}, []string{}, []string{}
 	states, err := states(ctx, control)
 	if err != nil {
 		return err
 	}
-	for _, rm := range e.base.ReadModels {
-		faults, state := v.Models[rm.Name], states[rm.Name]
-		switch {
-		case len(faults) > 0:
-			pauses[rm.Name] = findingsText(faults)
-		case state == "paused" && e.waited[rm.Name]:
-			fills = append(fills, rm.Name)
-		case state == "backfilling" && len(done[rm.Name]) > 0:
-			resets = append(resets, rm.Name) // what was filled already may be wrong
-		case state == "ready" && len(done[rm.Name]) > 0:
-			pauses[rm.Name] = findingsText(done[rm.Name])
-		}
-	}
-	if err := e.storePauses(ctx, control, pauses, append(fills, resets...), v); err != nil {
+	todo := e.sortModels(v, done, states)
+	if err := e.storePauses(ctx, control, todo, v); err != nil {
 		return err
+	}
+	e.beside = map[string]bool{}
+	for _, name := range todo.beside {
+		e.beside[name] = true
 	}
 	return e.tellPauses(ctx, control)
 }
@@ -240,6 +231,12 @@ func (e *Engine) ready(ctx context.Context, control *pgx.Conn) error {
 		return err
 	}
 	e.filled = false
+	e.rejoined(names)
+	return nil
+}
+
+// rejoined tells of read models that were filled again.
+func (e *Engine) rejoined(names []string) {
 	for _, name := range names {
 		if !e.mending[name] {
 			continue
@@ -250,7 +247,6 @@ func (e *Engine) ready(ctx context.Context, control *pgx.Conn) error {
 			e.cfg.Events.Mended(name)
 		}
 	}
-	return nil
 }
 
 // flap is how often a read model has paused of late.

@@ -57,7 +57,7 @@ func (l *loop) mend(ctx, work context.Context, v *migrate.Survey) error {
 	e := l.engine
 	ready := map[string]bool{}
 	for _, rm := range e.base.ReadModels {
-		ok, err := e.mendable(work, l.control, rm.Name, v)
+		ok, err := l.fillable(work, rm.Name, v)
 		if err != nil {
 			return err
 		}
@@ -80,23 +80,31 @@ func (l *loop) mend(ctx, work context.Context, v *migrate.Survey) error {
 		return err
 	}
 	for name := range ready {
-		e.mending[name], e.waited[name] = true, true
+		_, waited := e.paused[name]
+		e.mending[name], e.waited[name] = true, waited
 		delete(e.horizons, name)
 	}
 	return errMend
 }
 
-// mendable says whether a read model is to be filled now.
-func (e *Engine) mendable(ctx context.Context, control *pgx.Conn, name string, v *migrate.Survey) (bool, error) {
-	p, paused := e.paused[name]
-	if !paused && v.States[name] != "backfilling" {
-		return false, nil
+// fillable says whether the fill of a read model is to be begun now: of one that
+// takes part already at once, since it waits for older transactions while it
+// streams.
+func (l *loop) fillable(ctx context.Context, name string, v *migrate.Survey) (bool, error) {
+	if _, paused := l.engine.paused[name]; paused {
+		return l.engine.mendable(ctx, l.control, name, v)
 	}
+	return l.unbegun(ctx, name, v.States[name])
+}
+
+// mendable says whether a read model that is paused is to be filled now.
+func (e *Engine) mendable(ctx context.Context, control *pgx.Conn, name string, v *migrate.Survey) (bool, error) {
+	p := e.paused[name]
 	if faults := v.Models[name]; len(faults) > 0 {
 		delete(e.horizons, name)
 		return false, e.restate(ctx, control, p, findingsText(faults))
 	}
-	if f := e.flaps[name]; paused && f != nil && time.Now().Before(f.next) {
+	if f := e.flaps[name]; f != nil && time.Now().Before(f.next) {
 		return false, nil
 	}
 	var err error
@@ -105,18 +113,15 @@ func (e *Engine) mendable(ctx context.Context, control *pgx.Conn, name string, v
 			return false, err
 		}
 	}
-	var over bool
-	if err = control.QueryRow(ctx, "SELECT pg_snapshot_xmin(pg_current_snapshot()) >= $1::text::xid8", e.horizons[name]).Scan(&over); err != nil {
-		return false, fmt.Errorf("look for running transactions: %w", err)
+	over, err := passed(ctx, control, e.horizons[name])
+	if err != nil || over {
+		return over, err
 	}
-	if !over && paused {
-		who, err := elders(ctx, control, e.horizons[name])
-		if err != nil {
-			return false, err
-		}
-		return false, e.await(ctx, control, p, "to be filled again when these transactions end, which began before: "+who)
+	who, err := elders(ctx, control, e.horizons[name])
+	if err != nil {
+		return false, err
 	}
-	return over, nil
+	return false, e.await(ctx, control, p, "to be filled again when these transactions end, which began before: "+who)
 }
 
 // await tells what a pause waits for where nothing is wrong any more.

@@ -31,9 +31,10 @@ WHERE m.name = p.model AND c.slot = $1`
 const refillModels = `
 UPDATE freshet.models SET state = 'backfilling', filled_at = NULL WHERE name = ANY ($1)`
 
-// storePauses writes down, in one transaction, which read models pause and
-// which are to be filled anew, and what was seen of the source tables.
-func (e *Engine) storePauses(ctx context.Context, control *pgx.Conn, pauses map[string]string, fills []string, seen *migrate.Survey) error {
+// storePauses writes down, in one transaction, which read models pause, which
+// are to be filled anew and which of them beside the others, and what was seen
+// of the source tables.
+func (e *Engine) storePauses(ctx context.Context, control *pgx.Conn, todo sorted, seen *migrate.Survey) error {
 	return pgx.BeginFunc(ctx, control, func(tx pgx.Tx) error {
 		var epoch int64
 		err := tx.QueryRow(ctx, "SELECT epoch FROM freshet.checkpoint WHERE slot = $1 FOR UPDATE", e.cfg.Slot).Scan(&epoch)
@@ -43,7 +44,7 @@ func (e *Engine) storePauses(ctx context.Context, control *pgx.Conn, pauses map[
 		if err != nil || epoch != e.epoch {
 			return apply.ErrFenced
 		}
-		if err := e.writePauses(ctx, tx, pauses, fills); err != nil {
+		if err := e.writePauses(ctx, tx, todo); err != nil {
 			return fmt.Errorf("write freshet.models: %w", err)
 		}
 		if seen == nil {
@@ -53,21 +54,23 @@ func (e *Engine) storePauses(ctx context.Context, control *pgx.Conn, pauses map[
 	})
 }
 
-func (e *Engine) writePauses(ctx context.Context, tx pgx.Tx, pauses map[string]string, fills []string) error {
-	if len(pauses)+len(fills) == 0 {
+func (e *Engine) writePauses(ctx context.Context, tx pgx.Tx, todo sorted) error {
+	if len(todo.pauses)+len(todo.anew)+len(todo.beside) == 0 {
 		return nil
 	}
-	names := slices.Sorted(maps.Keys(pauses))
+	names := slices.Sorted(maps.Keys(todo.pauses))
 	reasons := make([]string, len(names))
 	for i, name := range names {
-		reasons[i] = pauses[name]
+		reasons[i] = todo.pauses[name]
 	}
 	var b pgx.Batch
 	b.Queue(pauseModels, e.cfg.Slot, names, reasons)
-	b.Queue(refillModels, fills)
-	anew := append(slices.Clone(names), fills...)
-	b.Queue("DELETE FROM freshet.backfill WHERE model = ANY ($1)", anew)
+	b.Queue(refillModels, todo.anew)
+	anew := slices.Concat(names, todo.anew)
 	b.Queue("DELETE FROM freshet.fanout WHERE model = ANY ($1)", anew) // all of it will be filled
+	b.Queue("DELETE FROM freshet.backfill WHERE model = ANY ($1)", slices.Concat(anew, todo.beside))
+	b.Queue(besideModels, e.cfg.Slot, todo.beside, apply.WholeModel)
+	b.Queue("UPDATE freshet.pending SET next_try_at = now() WHERE model = ANY ($1) AND next_try_at > now()", todo.beside) // what ailed them may be mended
 	b.Queue("SELECT pg_notify('freshet', 'paused')")
 	return tx.SendBatch(ctx, &b).Close()
 }
@@ -115,14 +118,15 @@ func (e *Engine) traces(ctx context.Context, control *pgx.Conn) (migrate.Traces,
 }
 
 // states reads the states of the read models.
-func states(ctx context.Context, control *pgx.Conn) (map[string]string, error) {
-	rows, err := control.Query(ctx, "SELECT name, state FROM freshet.models")
+func states(ctx context.Context, control *pgx.Conn) (map[string]modelState, error) {
+	rows, err := control.Query(ctx, "SELECT name, state, filled_at IS NOT NULL FROM freshet.models")
 	if err != nil {
 		return nil, fmt.Errorf("read freshet.models: %w", err)
 	}
-	all := map[string]string{}
-	var name, state string
-	if _, err = pgx.ForEachRow(rows, []any{&name, &state}, func() error { all[name] = state; return nil }); err != nil {
+	all := map[string]modelState{}
+	var name string
+	var s modelState
+	if _, err = pgx.ForEachRow(rows, []any{&name, &s.state, &s.filled}, func() error { all[name] = s; return nil }); err != nil {
 		return nil, fmt.Errorf("read freshet.models: %w", err)
 	}
 	return all, nil

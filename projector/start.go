@@ -161,7 +161,8 @@ func (e *Engine) begin(ctx context.Context, control *pgx.Conn, id checkpoint.Ide
 	return place, e.fill(ctx, control, place.Epoch, snapshot, start, release)
 }
 
-// fill backfills the read models that are not filled yet.
+// fill backfills the read models that are not filled yet, but for those that are
+// filled while others stream.
 func (e *Engine) fill(ctx context.Context, control *pgx.Conn, epoch int64, snapshot string, start pglogrepl.LSN, release func()) error {
 	e.epoch = epoch
 	err := e.sortOut(ctx, control)
@@ -178,7 +179,11 @@ func (e *Engine) fill(ctx context.Context, control *pgx.Conn, epoch int64, snaps
 	var models []*compile.ReadModel
 	late := false // older transactions may run: those that are mended have waited
 	for _, m := range e.plan.ReadModels {
-		if unfilled[m.Name] {
+		if e.beside[m.Name] {
+			if err = prepareFill(ctx, control, m); err != nil {
+				return err
+			}
+		} else if unfilled[m.Name] {
 			models = append(models, m)
 			late = late || !e.waited[m.Name]
 		}
@@ -202,6 +207,11 @@ func (e *Engine) fill(ctx context.Context, control *pgx.Conn, epoch int64, snaps
 		Start:      start,
 		Release:    release,
 		Progress:   e.backfilled,
+		Quarantined: func(model, key string, err error) {
+			if e.cfg.Events.Quarantined != nil {
+				e.cfg.Events.Quarantined(model, key, err)
+			}
+		},
 	})
 }
 

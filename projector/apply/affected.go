@@ -15,8 +15,8 @@ const maxKeys = 1_000_000
 type affected struct {
 	keys  map[int]map[string]struct{} // to be rebuilt, by read model
 	whole map[int]bool                // to be rebuilt all
-	// patches are the documents of which only one field can have changed, by
-	// the path that leads to them. What is rebuilt as well needs none.
+	// patches are the documents that a patch brings up to date, by the path
+	// that leads to them. What is rebuilt as well needs none.
 	patches map[*compile.Path]map[string]struct{}
 }
 
@@ -66,8 +66,8 @@ func (f *affected) has(model int, key string) bool {
 	return ok || f.whole[model]
 }
 
-// found adds what a path leads to. Where the change shows in one field, only
-// that is written; but a document that was set aside is tried as a whole.
+// found adds what a path leads to and a patch brings up to date; without one,
+// or where the document was set aside, it is tried as a whole.
 func (a *Applier) found(f *affected, path *compile.Path, key string) {
 	if path.Patch != "" {
 		if _, held := a.held[PendingKey{path.Model.Name, key}]; !held {

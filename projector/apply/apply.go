@@ -43,6 +43,8 @@ type Result struct {
 	// chunk of earlier ones took.
 	FanOuts []FanOut
 	Spread  time.Duration
+	// Filled is the read model that is ready since this batch; "": none is.
+	Filled string
 	// End is behind the commit in the WAL: once the server has flushed as far,
 	// the batch is durable.
 	End pglogrepl.LSN
@@ -203,7 +205,7 @@ func (a *Applier) end(ctx context.Context, careful bool, err error) error {
 	if rollbackErr := a.Rollback(context.WithoutCancel(ctx)); rollbackErr != nil {
 		err = errors.Join(err, rollbackErr)
 	}
-	if !careful && faultOfData(err) {
+	if !careful && FaultOfData(err) {
 		return fmt.Errorf("%w: %w", ErrCareful, err)
 	}
 	return err
@@ -252,10 +254,10 @@ func (a *Applier) rebuild(ctx context.Context) error {
 	return nil
 }
 
-// faultOfData tells an error that lies in a row's values from one that lies in
+// FaultOfData tells an error that lies in a row's values from one that lies in
 // the system: SQLSTATE classes 22 (data exception) and 54 (limits exceeded,
 // such as a JSON value over a gigabyte), and what a user's own function raised.
-func faultOfData(err error) bool {
+func FaultOfData(err error) bool {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) || len(pgErr.Code) != 5 {
 		return false

@@ -16,13 +16,14 @@ type logRow struct {
 	unchanged int
 	fault     error
 	operation string // "": the batch's
+	moved     []string
 }
 
 const insertLog = `
 INSERT INTO freshet.sync_log
-    (slot, batch, model, operation, keys, deleted_keys, upserted, deleted, unchanged,
+    (slot, batch, model, operation, keys, deleted_keys, moved, upserted, deleted, unchanged,
      transactions, xids, first_lsn, last_lsn, watermark, committed_at, started_at, duration_ms, success, error)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`
 
 // queueLogs adds the log rows gathered so far to a batch, and forgets them.
 func (w *writer) queueLogs(b *pgx.Batch) {
@@ -32,15 +33,15 @@ func (w *writer) queueLogs(b *pgx.Batch) {
 		if operation == "" {
 			operation = work.operation()
 		}
-		upserted := len(row.outcome.upserted)
+		upserted, moved := len(row.outcome.upserted), row.moved
 		var fault *string
 		if row.fault != nil {
-			upserted = 0
+			upserted, moved = 0, []string{anyMoved}
 			text := describe(row.fault)
 			fault = &text
 		}
 		b.Queue(insertLog, a.slot, work.Number, row.model, operation,
-			emptyNotNull(row.outcome.upserted), emptyNotNull(row.outcome.deleted),
+			emptyNotNull(row.outcome.upserted), emptyNotNull(row.outcome.deleted), moved,
 			upserted, len(row.outcome.deleted), row.unchanged,
 			work.Batch.Transactions, work.xids(), orNull(work.Batch.FirstLSN), orNull(work.Batch.LastLSN), w.work.Batch.Watermark,
 			timeOrNull(work.Batch.LastCommit), a.started, float64(a.now().Sub(a.started))/float64(time.Millisecond),

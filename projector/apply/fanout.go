@@ -17,6 +17,10 @@ import (
 // to within its batch: where it leads to more, they become a fan-out.
 const DefaultFanOut = 2000
 
+// WholeModel is the path of a fan-out to every document of a read model that is
+// filled beside the batches.
+const WholeModel = "*"
+
 // FanOut is a row of freshet.fanout: changed rows whose documents are done in
 // chunks beside the batches that follow the one that found them.
 type FanOut struct {
@@ -34,6 +38,7 @@ type Chunk struct {
 	Keys  []string
 	IDs   []int64 // the fan-outs
 	Last  bool    // with it they are done
+	Fill  bool    // it is of a read model that is being filled: with the last one it is ready
 }
 
 // overflow is the start values of a path that lead to too many documents.
@@ -90,11 +95,38 @@ func (w *writer) queueChunk(b *pgx.Batch) {
 	c := w.work.Chunk
 	switch {
 	case c == nil:
+	case c.Last && c.Fill:
+		w.queueReady(b, c)
 	case c.Last:
 		b.Queue("DELETE FROM freshet.fanout WHERE id = ANY ($1)", c.IDs)
 	default:
 		b.Queue("UPDATE freshet.fanout SET documents = documents + $2 WHERE id = ANY ($1)", c.IDs, len(c.Keys))
 	}
+}
+
+// endFill makes a read model ready, and logs that any of its documents may be
+// another. Where its row is gone, somebody has asked for all of it again: then
+// it is not ready yet.
+const endFill = `
+WITH ended AS (DELETE FROM freshet.fanout WHERE id = ANY ($1) RETURNING model, documents, created_at),
+made AS (
+    UPDATE freshet.models SET state = 'ready', filled_at = now(), paused_lsn = NULL, paused_at = NULL, error = NULL, waits = NULL
+    WHERE state = 'backfilling' AND name IN (SELECT model FROM ended) RETURNING name),
+logged AS (
+    INSERT INTO freshet.sync_log (slot, batch, model, operation, whole, moved, upserted, watermark, started_at, duration_ms)
+    SELECT $2, $3, model, 'backfill', true, '{*}', max(documents) + $4::bigint, $5, min(created_at), extract(epoch FROM clock_timestamp() - min(created_at)) * 1000
+    FROM ended WHERE model IN (SELECT name FROM made) GROUP BY model)
+SELECT name FROM made`
+
+func (w *writer) queueReady(b *pgx.Batch, c *Chunk) {
+	b.Queue(endFill, c.IDs, w.applier.slot, w.work.Number, len(c.Keys), w.work.Batch.Watermark).Query(func(rows pgx.Rows) error {
+		for rows.Next() {
+			if err := rows.Scan(&w.result.Filled); err != nil {
+				return fmt.Errorf("mark a read model as ready: %w", err)
+			}
+		}
+		return rows.Err()
+	})
 }
 
 // complete is the watermark below which nothing is put off.
@@ -129,7 +161,9 @@ func (w *writer) spread(ctx context.Context) error {
 func (w *writer) applyChunk(ctx context.Context, c *Chunk) error {
 	keys := make([]string, 0, len(c.Keys))
 	for _, k := range c.Keys {
-		if w.last == nil || !w.last.has(c.Model.ID, k) {
+		// What is known to fail is tried in its own time, a few with each batch.
+		fails := c.Fill && w.applier.held[PendingKey{c.Model.Name, k}]
+		if !fails && (w.last == nil || !w.last.has(c.Model.ID, k)) {
 			keys = append(keys, k)
 		}
 	}

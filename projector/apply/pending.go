@@ -150,6 +150,22 @@ ON CONFLICT (model, hashtextextended(key, 0), hashtextextended(key, 1)) DO UPDAT
 SET reason = 'quarantine', error = excluded.error, attempts = p.attempts + 1,
     next_try_at = clock_timestamp() + least(interval '1 hour', interval '1 second' * (2 ^ least(p.attempts, 12)))`
 
+// SetAside writes down, over a connection of no batch, a document that could
+// not be built, as a batch does: in freshet.pending, and in sync_log. What since
+// is lacks it.
+func SetAside(ctx context.Context, conn *pgx.Conn, slot string, q Quarantined, since pglogrepl.LSN) error {
+	var b pgx.Batch
+	b.Queue(hold, q.Model, q.Key, describe(q.Err), since)
+	b.Queue(`
+INSERT INTO freshet.sync_log (slot, batch, model, operation, keys, watermark, started_at, duration_ms, success, error)
+VALUES ($1, coalesce((SELECT batch FROM freshet.checkpoint WHERE slot = $1), 0), $2, 'backfill', ARRAY[$3::text], $4, now(), 0, false, $5)`,
+		slot, q.Model, q.Key, since, describe(q.Err))
+	if err := conn.SendBatch(ctx, &b).Close(); err != nil {
+		return fmt.Errorf("set %s %s aside: %w", q.Model, q.Key, err)
+	}
+	return nil
+}
+
 // The index of the keys is by their hash.
 const unhold = `
 DELETE FROM freshet.pending WHERE model = $1 AND key = $2 AND hashtextextended(key, 0) = hashtextextended($2, 0)`

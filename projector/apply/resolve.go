@@ -47,6 +47,11 @@ func (a *Applier) queuePath(b *pgx.Batch, path *compile.Path, dirty *batch.Dirty
 		for v := range dirty.Values(path.ID) {
 			found.add(path.Model.ID, string(v))
 		}
+		if len(path.Kept) > 0 {
+			for v := range dirty.Values(path.PatchID) {
+				a.found(found, path, string(v))
+			}
+		}
 		return nil
 	}
 	for values := range slices.Chunk(slices.Collect(dirty.Values(path.ID)), chunk) {

@@ -147,7 +147,7 @@ func (a *Applier) checkPages(ctx context.Context, m *checkedModel, keys []string
 	b.Queue(sql, args...).Query(collect(&defined))
 	m.keys, m.rows = nil, nil
 	err = a.conn.SendBatch(ctx, &b).Close()
-	if len(keys) > 0 && faultOfData(err) {
+	if len(keys) > 0 && FaultOfData(err) {
 		return a.checkEach(ctx, m.model, keys)
 	}
 	if err != nil {
@@ -173,7 +173,7 @@ func (a *Applier) checkEach(ctx context.Context, model *compile.ReadModel, keys 
 		}
 		err = readWrong(rows, model.Name, &wrong)
 		rows.Close()
-		if faultOfData(err) {
+		if FaultOfData(err) {
 			wrong = append(wrong, Wrong{Model: model.Name, Key: key, Kind: "error", Defined: describe(err)})
 		} else if err != nil {
 			return nil, err

@@ -123,26 +123,6 @@ func (w *writer) pipeline(ctx context.Context, group []piece) error {
 	return nil
 }
 
-// outcome is what the Apply statement of one chunk wrote.
-type outcome struct {
-	upserted, deleted []string
-}
-
-func (o *outcome) read(rows pgx.Rows) error {
-	for rows.Next() {
-		var op, key string
-		if err := rows.Scan(&op, &key); err != nil {
-			return fmt.Errorf("read what was written: %w", err)
-		}
-		if op == "d" {
-			o.deleted = append(o.deleted, key)
-		} else {
-			o.upserted = append(o.upserted, key)
-		}
-	}
-	return rows.Err()
-}
-
 // carefully does one chunk behind a savepoint. Where a document in it cannot
 // be built, it halves the chunk until the key at fault stands alone, and sets
 // that aside.
@@ -166,7 +146,7 @@ func (w *writer) carefully(ctx context.Context, p piece) error {
 		_, err = conn.Exec(ctx, "RELEASE SAVEPOINT freshet_chunk")
 		return err
 	}
-	if !faultOfData(err) {
+	if !FaultOfData(err) {
 		return err
 	}
 	// Rolled back to, a savepoint still stands: those of a thousand faults would
@@ -195,7 +175,7 @@ func (w *writer) done(p piece, o *outcome) {
 	w.result.Upserted += len(o.upserted)
 	w.result.Deleted += len(o.deleted)
 	w.result.Unchanged += unchanged
-	w.logs = append(w.logs, logRow{model: p.model.Name, outcome: *o, unchanged: unchanged})
+	w.logs = append(w.logs, logRow{model: p.model.Name, outcome: *o, unchanged: unchanged, moved: o.movedOf(p.model)})
 	if p.path == nil || w.careful { // a patch says nothing of the rest of the document
 		w.release(p)
 	}

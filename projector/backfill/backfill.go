@@ -4,7 +4,9 @@
 // and the note that it is done commit together, so that a killed backfill goes
 // on where it was; with a slot's exported snapshot all documents are of that
 // snapshot, and without one (a resumed backfill) each is of a snapshot that is
-// no older than the slot, so that the first batch of the stream makes all exact.
+// no older than the slot, so that the first batch of the stream makes all exact;
+// and a document that cannot be built is set aside in freshet.pending with its
+// error, as in a batch, and the others are filled.
 // It takes no lock that blocks a writer of the source.
 package backfill
 
@@ -20,6 +22,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
+	"freshet/projector/apply"
 	"freshet/projector/compile"
 	"freshet/projector/session"
 )
@@ -44,6 +47,9 @@ type Config struct {
 	Release func()
 	// Progress is called after each range, from any of the workers.
 	Progress func(Progress)
+	// Quarantined is called for a document that could not be built and was set
+	// aside in freshet.pending, from any of the workers. It may be nil.
+	Quarantined func(model, key string, err error)
 }
 
 // Progress is how far the fill of one read model is.
@@ -136,6 +142,7 @@ type fill struct {
 
 	total     int64
 	documents atomic.Int64
+	aside     atomic.Int64 // documents that could not be built
 }
 
 // keyRange is one row of freshet.backfill.
@@ -284,7 +291,10 @@ func (f *fill) worker(ctx context.Context, ranges <-chan keyRange) error {
 		return err
 	}
 	for r := range ranges {
-		if err = f.fillRange(ctx, conn, r); err != nil {
+		if err = f.fillRange(ctx, conn, r); apply.FaultOfData(err) {
+			err = f.fillCarefully(ctx, conn, r)
+		}
+		if err != nil {
 			return err
 		}
 		f.report(false)
@@ -293,6 +303,16 @@ func (f *fill) worker(ctx context.Context, ranges <-chan keyRange) error {
 }
 
 func (f *fill) fillRange(ctx context.Context, conn *pgx.Conn, r keyRange) error {
+	return f.inRange(ctx, conn, r, func(tx pgx.Tx) (int64, error) {
+		tag, err := tx.Exec(ctx, f.model.Fill, r.Lower, r.Upper, f.cfg.Start, time.Now())
+		return tag.RowsAffected(), err
+	})
+}
+
+// inRange has a range filled in one transaction, on the slot's snapshot where
+// there is one, and notes that it is done. do returns how many documents it
+// filled.
+func (f *fill) inRange(ctx context.Context, conn *pgx.Conn, r keyRange, do func(pgx.Tx) (int64, error)) error {
 	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
 	if err != nil {
 		return err
@@ -304,18 +324,18 @@ func (f *fill) fillRange(ctx context.Context, conn *pgx.Conn, r keyRange) error 
 			return fmt.Errorf("take the slot's snapshot: %w", err)
 		}
 	}
-	tag, err := tx.Exec(ctx, f.model.Fill, r.Lower, r.Upper, f.cfg.Start, time.Now())
+	n, err := do(tx)
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, "INSERT INTO freshet.backfill_done (model, range, documents) VALUES ($1, $2, $3)", f.model.Name, r.Number, tag.RowsAffected())
+	_, err = tx.Exec(ctx, "INSERT INTO freshet.backfill_done (model, range, documents) VALUES ($1, $2, $3)", f.model.Name, r.Number, n)
 	if err != nil {
 		return err
 	}
 	if err = tx.Commit(ctx); err != nil {
 		return err
 	}
-	f.documents.Add(tag.RowsAffected())
+	f.documents.Add(n)
 	return nil
 }
 
@@ -330,8 +350,8 @@ func (f *fill) finish(ctx context.Context, conn *pgx.Conn) error {
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
 	_, err = tx.Exec(ctx, `
-INSERT INTO freshet.sync_log (slot, batch, model, operation, whole, upserted, last_lsn, watermark, started_at, duration_ms)
-SELECT $1, coalesce(c.batch, 0), $2, 'backfill', true, $3, $4, greatest($4::pg_lsn, c.watermark), $5, $6
+INSERT INTO freshet.sync_log (slot, batch, model, operation, whole, moved, upserted, last_lsn, watermark, started_at, duration_ms)
+SELECT $1, coalesce(c.batch, 0), $2, 'backfill', true, '{*}', $3, $4, greatest($4::pg_lsn, c.watermark), $5, $6
 FROM (SELECT) AS one LEFT JOIN freshet.checkpoint AS c ON c.slot = $1`,
 		f.cfg.Slot, f.model.Name, f.documents.Load(), f.cfg.Start, f.began, float64(time.Since(f.began))/float64(time.Millisecond))
 	if err == nil {

@@ -41,6 +41,12 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
+	return newFixtureOf(t, file)
+}
+
+// newFixtureOf is newFixture with another model file.
+func newFixtureOf(t *testing.T, file string) *fixture {
+	t.Helper()
 	ctx := t.Context()
 	f := &fixture{t: t, url: pgtest.Database(t)}
 	pgtest.Exec(t, f.url, schema)

@@ -41,12 +41,18 @@ func (a *Assembler) update(m *wal.Update) error {
 }
 
 // updatePath adds the new value of a path and, where the row moved, the old.
-// Without an old row the replica identity columns are as they were.
 func (a *Assembler) updatePath(rel *relation, p *boundPath, m *wal.Update) error {
-	if m.OldRow == wal.OldFull && !p.affected(m.Old, m.New) {
+	if rel.same(p.reads, m) {
 		return nil
 	}
-	if m.OldRow != wal.OldNone && p.hasOld(m.OldRow) {
+	hasOld := m.OldRow != wal.OldNone && p.hasOld(m.OldRow)
+	if p.kept != nil && rel.same(p.kept, m) {
+		if hasOld {
+			restore(p.start, m)
+		}
+		return a.addTo(p.path.PatchID, rel, p, m.New)
+	}
+	if hasOld {
 		if err := a.add(rel, p, m.Old); err != nil {
 			return err
 		}
@@ -104,22 +110,19 @@ func (p *boundPath) hasOld(kind wal.OldRow) bool {
 	return kind == wal.OldFull || p.startKnown
 }
 
-// affected compares the columns that the path reads in two whole rows.
-func (p *boundPath) affected(before, after wal.Tuple) bool {
-	if p.reads == nil {
-		for i := range after {
-			if differ(before[i], after[i]) {
-				return true
-			}
-		}
+// same says whether an update is known to have left the columns as they were:
+// by the whole old row, or by the replica identity, which is in the log only
+// where it changed.
+func (rel *relation) same(columns []int, m *wal.Update) bool {
+	if m.OldRow != wal.OldFull && !rel.partial {
 		return false
 	}
-	for _, i := range p.reads {
-		if differ(before[i], after[i]) {
-			return true
+	for _, i := range columns {
+		if m.OldRow != wal.OldFull && !rel.key[i] || m.OldRow != wal.OldNone && differ(m.Old[i], m.New[i]) {
+			return false
 		}
 	}
-	return false
+	return true
 }
 
 // differ compares a cell before and after. A TOASTed value that was not
@@ -141,8 +144,13 @@ func restore(columns []int, m *wal.Update) {
 	}
 }
 
-// add adds the value of a path's start in a row. A NULL leads nowhere.
+// add adds the value of a path's start in a row.
 func (a *Assembler) add(rel *relation, p *boundPath, row wal.Tuple) error {
+	return a.addTo(p.path.ID, rel, p, row)
+}
+
+// addTo adds it under one of the path's IDs. A NULL leads nowhere.
+func (a *Assembler) addTo(id int, rel *relation, p *boundPath, row wal.Tuple) error {
 	if a.open.Dirty.IsWhole(p.path.Model.ID) {
 		return nil
 	}
@@ -157,7 +165,7 @@ func (a *Assembler) add(rel *relation, p *boundPath, row wal.Tuple) error {
 			return rel.noValue(p.path, row[i].Kind)
 		}
 	}
-	a.open.Dirty.Add(p.path.ID, Join(a.texts...))
+	a.open.Dirty.Add(id, Join(a.texts...))
 	return nil
 }
 

@@ -2,6 +2,7 @@ package batch
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -29,6 +30,10 @@ type relation struct {
 	source  *compile.Source
 	columns int
 	key     []bool // which columns the replica identity covers
+	// partial: an old row is there only where the replica identity changed, and
+	// holds that alone. A partition writes old rows as its own identity says,
+	// and the stream describes them as the root's.
+	partial bool
 	paths   []boundPath
 }
 
@@ -39,14 +44,17 @@ type boundPath struct {
 	// startKnown: the replica identity covers all of start, so the old values
 	// are known for every kind of old row.
 	startKnown bool
-	// reads are the columns to compare: nil for all of them.
-	reads []int
+	reads      []int // the columns to compare
+	// kept are those that an update must leave as they were to be a patch; nil:
+	// none is.
+	kept []int
 }
 
 // bind resolves a source's columns in the description of its table.
 func bind(source *compile.Source, m *wal.Relation) (*relation, error) {
 	positions := make(map[string]int, len(m.Columns))
-	rel := &relation{source: source, columns: len(m.Columns), key: make([]bool, len(m.Columns))}
+	rel := &relation{source: source, columns: len(m.Columns), key: make([]bool, len(m.Columns)),
+		partial: m.Identity != 'f' && source.Table.Kind != 'p'}
 	for i, c := range m.Columns {
 		positions[c.Name] = i
 		rel.key[i] = m.Identity == 'f' || (c.Key && m.Identity != 'n')
@@ -147,21 +155,25 @@ func (rel *relation) bindPath(path *compile.Path, positions map[string]int) (bou
 		bound.start = append(bound.start, at)
 		bound.startKnown = bound.startKnown && rel.key[at]
 	}
-	bound.reads = readPositions(path, positions, bound.start)
+	bound.reads = positionsOf(slices.Concat(path.Start, path.Reads), positions)
+	if len(path.Kept) > 0 {
+		bound.kept = positionsOf(path.Kept, positions)
+	}
 	return bound, nil
 }
 
-// readPositions returns the columns whose change matters to a path, or nil for
-// all: where it reads a generated column, any column may be behind it.
-func readPositions(path *compile.Path, positions map[string]int, start []int) []int {
-	reads := slices.Clone(start)
-	for _, name := range path.Reads {
-		at, found := positions[name]
+// positionsOf returns where the columns are, or all positions where one is not
+// in the stream: any column may be behind one that is generated.
+func positionsOf(names []string, positions map[string]int) []int {
+	var at []int
+	for _, name := range names {
+		i, found := positions[name]
 		if !found {
-			return nil
+			at = slices.Collect(maps.Values(positions))
+			break
 		}
-		reads = append(reads, at)
+		at = append(at, i)
 	}
-	slices.Sort(reads)
-	return slices.Compact(reads)
+	slices.Sort(at)
+	return slices.Compact(at)
 }

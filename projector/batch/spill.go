@@ -26,6 +26,10 @@ func NewSpill(plan *compile.Plan, limit int) *Spill {
 		for _, path := range source.Paths {
 			s.models[path.ID] = path.Model.ID
 			s.paths[path.Model.ID] = append(s.paths[path.Model.ID], path.ID)
+			if len(path.Kept) > 0 {
+				s.models[path.PatchID] = path.Model.ID
+				s.paths[path.Model.ID] = append(s.paths[path.Model.ID], path.PatchID)
+			}
 		}
 	}
 	return s

@@ -125,7 +125,12 @@ func (b *planBuilder) finish() {
 		for _, p := range s.paths {
 			p.path.ID, p.path.Via, p.path.Reads = id, strings.Join(p.vias, ", "), sorted(p.reads)
 			b.patch(p)
+			b.ownPatch(s.source, p)
 			id++
+			if len(p.path.Kept) > 0 {
+				p.path.PatchID = id
+				id++
+			}
 			s.source.Paths = append(s.source.Paths, p.path)
 		}
 		b.plan.Sources = append(b.plan.Sources, s.source)

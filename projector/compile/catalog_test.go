@@ -157,7 +157,7 @@ func exec(t *testing.T, conn *pgx.Conn, sql string, args ...any) int64 {
 // TestCatalogs holds the catalogs of the pure tests against what a real
 // Postgres says of the schemas next to them.
 func TestCatalogs(t *testing.T) {
-	for _, name := range []string{"blog", "everything", "bad", "warnings", "store"} {
+	for _, name := range []string{"blog", "everything", "bad", "warnings", "store", "subject"} {
 		t.Run(name, func(t *testing.T) {
 			c, err := catalog.Load(context.Background(), openSchema(t, name), Request(parseModel(t, name)))
 			if err != nil {

@@ -11,14 +11,16 @@ import (
 // typedColumn is a typed column of a tv_ table with its definition.
 type typedColumn struct {
 	IndexColumn
-	sql string
+	sql   string
+	place int // among all of the read model's
 }
 
 // typedColumns are the columns that the type's indexes are over, each once, in
-// the order of the indexes. The key needs none. With a field, they are those
-// alone whose path begins with it.
-func (g *generator) typedColumns(root *node, under *model.Field) []typedColumn {
+// the order of the indexes. The key needs none. They are those alone whose
+// path begins with a field that is wanted; nil wants all.
+func (g *generator) typedColumns(root *node, wanted func(*model.Field) bool) []typedColumn {
 	var columns []typedColumn
+	place := -1
 	seen := map[string]bool{}
 	taken := append(slices.Clone(systemColumns), reservedColumns...)
 	taken = append(taken, root.object.key.Name)
@@ -30,8 +32,11 @@ func (g *generator) typedColumns(root *node, under *model.Field) []typedColumn {
 			seen[path.String()] = true
 			name := freeColumn(g.columnName(path), taken)
 			taken = append(taken, name)
-			if under == nil || path.Path[0] == under {
-				columns = append(columns, g.typedColumn(root, path, name))
+			place++
+			if wanted == nil || wanted(path.Path[0]) {
+				c := g.typedColumn(root, path, name)
+				c.place = place
+				columns = append(columns, c)
 			}
 		}
 	}

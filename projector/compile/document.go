@@ -61,14 +61,16 @@ func (g *generator) embedOne(n *node, f *model.Field, sel *model.Selection) stri
 
 // one is an expression over the one row of a relation, null where there is none.
 func (g *generator) one(child *node, expr string) string {
+	conds := g.applies(child)
 	if child.stands == nil {
-		return paren("SELECT " + expr + "\n" + g.oneRow(child))
+		expr = paren("SELECT " + expr + "\n" + g.oneRow(child))
+	} else {
+		conds = append(conds, child.present()...)
 	}
-	present := child.present()
-	if len(present) == 0 {
+	if len(conds) == 0 {
 		return expr
 	}
-	return "CASE WHEN " + strings.Join(present, " AND ") + " THEN " + expr + " END"
+	return "CASE WHEN " + strings.Join(conds, " AND ") + " THEN " + expr + " END"
 }
 
 // oneRow is the FROM clause of a relation to one row. Where no constraint says

@@ -52,7 +52,11 @@ func (p *Plan) explainPatches(b *strings.Builder, rm *ReadModel) {
 	seen := map[string]bool{}
 	for _, s := range p.Sources {
 		for _, path := range s.Paths {
-			if path.Model == rm && path.Field != "" && !seen[path.Field] {
+			switch {
+			case path.Model != rm:
+			case len(path.Kept) > 0:
+				section(b, rm.Name+": patch of its own row", path.Patch+";")
+			case path.Field != "" && !seen[path.Field]:
 				seen[path.Field] = true
 				section(b, rm.Name+": patch of "+path.Field, path.Patch+";")
 			}
@@ -87,6 +91,9 @@ func (p *Path) explain() string {
 	}
 	if p.Field != "" {
 		lines = append(lines, "--   alters "+p.Field+" alone")
+	}
+	if len(p.Kept) > 0 {
+		lines = append(lines, "--   a patch while unmoved: "+strings.Join(p.Kept, ", "))
 	}
 	if p.Direct {
 		return strings.Join(append(lines, "--   the value is the key"), "\n")

@@ -53,7 +53,7 @@ func golden(t *testing.T, got string, path ...string) {
 // TestPlans compiles models against catalogs that were read from a real
 // Postgres: see TestCatalogs.
 func TestPlans(t *testing.T) {
-	for _, name := range []string{"blog", "everything", "warnings", "store"} {
+	for _, name := range []string{"blog", "everything", "warnings", "store", "subject"} {
 		t.Run(name, func(t *testing.T) {
 			plan, ds := Compile(parseModel(t, name), readCatalog(t, name))
 			golden(t, ds.Error()+"\n", name, "diagnostics.txt")

@@ -37,7 +37,10 @@ type asked struct {
 	columns []string // empty: find the only one
 	target  *object
 	except  []string // where columns is empty: the foreign key that it is not
-	pos     model.Pos
+	// shared: the columns point to other tables, too, so that no constraint can
+	// be behind them.
+	shared bool
+	pos    model.Pos
 	// directive and argument are where the file names it, for remedies.
 	directive, argument string
 }
@@ -171,7 +174,9 @@ func (k *compiler) unconstrained(a asked) *reference {
 			return nil
 		}
 	}
-	k.warnUnconstrained(a, r)
+	if !a.shared {
+		k.warnUnconstrained(a, r)
+	}
 	return r
 }
 

@@ -25,6 +25,8 @@ type live struct {
 	conn *pgx.Conn
 	plan *Plan
 	lsn  pglogrepl.LSN
+	// moved is what the last Apply or Patch has told of the columns, by key.
+	moved map[string]int64
 }
 
 // openLive compiles testdata/name against its schema in a real database with
@@ -112,7 +114,7 @@ func (l *live) differences(rm *ReadModel, keys []string) map[string]difference {
 // apply runs Apply and returns the operation for each key written.
 func (l *live) apply(rm *ReadModel, keys []string) map[string]string {
 	l.t.Helper()
-	return l.write(rm.Apply, keys)
+	return l.writes(rm, rm.Apply, keys)
 }
 
 // write runs Apply or a Patch.
@@ -126,8 +128,10 @@ func (l *live) write(sql string, keys []string) map[string]string {
 	out := map[string]string{}
 	var op rune
 	var key string
-	if _, err := pgx.ForEachRow(rows, []any{&op, &key}, func() error {
-		out[key] = string(op)
+	var moved int64
+	l.moved = map[string]int64{}
+	if _, err := pgx.ForEachRow(rows, []any{&op, &key, &moved}, func() error {
+		out[key], l.moved[key] = string(op), moved
 		return nil
 	}); err != nil {
 		l.t.Fatalf("%v\n%s", err, sql)
@@ -137,6 +141,56 @@ func (l *live) write(sql string, keys []string) map[string]string {
 
 // row is a source row as text, by column.
 type row map[string]*string
+
+// writes is write, and expects of every updated row to be told which of its
+// index columns have changed.
+func (l *live) writes(rm *ReadModel, sql string, keys []string) map[string]string {
+	l.t.Helper()
+	before := l.columns(rm)
+	ops := l.write(sql, keys)
+	after := l.columns(rm)
+	for key, op := range ops {
+		if op != "u" {
+			continue
+		}
+		told, known := rm.Moved(l.moved[key])
+		if !known {
+			l.t.Errorf("%s %s: it is not known what moved", rm.Name, key)
+		}
+		for i, c := range rm.Columns {
+			changed := before[key][i] != after[key][i]
+			if c.Base == "numeric" && changed { // 1.0 and 1.00 are equal
+				continue
+			}
+			if slices.Contains(told, c.Column) != changed {
+				l.t.Errorf("%s %s: %s from %s to %s, and told is %v", rm.Name, key, c.Column, before[key][i], after[key][i], told)
+			}
+		}
+	}
+	return ops
+}
+
+// columns are the index columns of the stored rows as text.
+func (l *live) columns(rm *ReadModel) map[string][]string {
+	l.t.Helper()
+	items := []string{ident(rm.Key.Column) + "::text"}
+	for _, c := range rm.Columns {
+		items = append(items, "coalesce(quote_literal("+ident(c.Column)+"::text), 'NULL')")
+	}
+	rows, err := l.conn.Query(context.Background(), "SELECT ARRAY["+strings.Join(items, ", ")+"] FROM "+qualified(rm.Table))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowTo[[]string])
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	out := map[string][]string{}
+	for _, row := range all {
+		out[row[0]] = row[1:]
+	}
+	return out
+}
 
 // rows reads a source table, by its primary key, or whole rows where it has none.
 func (l *live) rows(s *Source) map[string]row {
@@ -207,19 +261,21 @@ func (l *live) affected(before, after map[*Source]map[string]row) map[*ReadModel
 	for _, rm := range l.plan.ReadModels {
 		out[rm] = map[string]bool{}
 	}
-	for p, starts := range l.starts(before, after) {
+	for p, starts := range l.starts(before, after, nil) {
 		l.follow(p, starts, out[p.Model])
 	}
 	return out
 }
 
 // starts are the values that the paths begin with for every row that changed
-// between two snapshots.
-func (l *live) starts(before, after map[*Source]map[string]row) map[*Path]map[string][]string {
+// between two snapshots. Those of rows that a patch of their own is enough for
+// go to own, where that is given.
+func (l *live) starts(before, after map[*Source]map[string]row, own map[*Path]map[string][]string) map[*Path]map[string][]string {
 	out := map[*Path]map[string][]string{}
 	for _, s := range l.plan.Sources {
 		for _, p := range s.Paths {
-			starts := map[string][]string{}
+			all, patched := map[string][]string{}, map[string][]string{}
+			starts := all
 			add := func(r row) {
 				var values []string
 				for _, c := range p.Start {
@@ -235,6 +291,10 @@ func (l *live) starts(before, after map[*Source]map[string]row) map[*Path]map[st
 				if old != nil && now != nil && rowText(old, p.Reads) == rowText(now, p.Reads) {
 					continue
 				}
+				starts = all
+				if own != nil && len(p.Kept) > 0 && old != nil && now != nil && rowText(old, p.Kept) == rowText(now, p.Kept) {
+					starts = patched
+				}
 				if old != nil && subset(p.Start, s.Identity) {
 					add(old)
 				}
@@ -242,7 +302,10 @@ func (l *live) starts(before, after map[*Source]map[string]row) map[*Path]map[st
 					add(now)
 				}
 			}
-			out[p] = starts
+			out[p] = all
+			if own != nil {
+				own[p] = patched
+			}
 		}
 	}
 	return out

@@ -28,7 +28,7 @@ type node struct {
 	stands  *node
 	columns map[string]string
 
-	computed []*model.Field // the computed fields that SQL refers to
+	computed []*model.Field // what SQL refers to: computed fields, and relations for their when
 }
 
 // col refers to a column.
@@ -48,8 +48,8 @@ func (n *node) rowAlias() string {
 	return n.alias
 }
 
-// computedColumn is the name under which from yields a computed field: the
-// field's, lengthened until no column of the table has it.
+// computedColumn is the name under which from yields a computed field, or a
+// relation's when: the field's, lengthened until no column of the table has it.
 func (n *node) computedColumn(f *model.Field) string {
 	name := f.Name
 	for n.table.Column(name) != nil {
@@ -126,7 +126,7 @@ func topField(n *node, name string) *model.Field {
 // child: its columns, and that there is such a row at all.
 func covers(child *node, needs []string) bool {
 	l := child.link
-	if !l.parentHolds || !l.enforced() || child.object.typ.Where != "" || child.field.Relation.Where != "" || !subset(needs, l.childCols) {
+	if !l.parentHolds || !l.enforced() || child.field.Relation.When != "" || child.object.typ.Where != "" || child.field.Relation.Where != "" || !subset(needs, l.childCols) {
 		return false
 	}
 	for i, c := range l.childCols {
@@ -155,11 +155,28 @@ func (g *generator) value(n *node, f *model.Field) value {
 		c := n.table.Column(f.Column)
 		return value{sql: n.col(f.Column), typ: c.Type, deterministic: c.Deterministic}
 	}
+	info := g.expr(computed(n.object.typ, f))
+	return value{sql: n.compute(f), typ: info.Type, deterministic: kind(info.Type) != "text"}
+}
+
+// compute refers to a computed field, or to the when of a relation.
+func (n *node) compute(f *model.Field) string {
 	if !slices.Contains(n.computed, f) {
 		n.computed = append(n.computed, f)
 	}
-	info := g.expr(computed(n.object.typ, f))
-	return value{sql: n.alias + "." + ident(n.computedColumn(f)), typ: info.Type, deterministic: kind(info.Type) != "text"}
+	return n.alias + "." + ident(n.computedColumn(f))
+}
+
+// applies are the conditions under which the node's relation is there, as far
+// as its parent's own row says so. What they read is noted at once, like any
+// other link to the parent.
+func (g *generator) applies(n *node) []string {
+	when := n.field.Relation.When
+	if when == "" {
+		return nil
+	}
+	n.parent.readAll(g.expr(predicate(n.parent.object.typ, when)).Columns)
+	return []string{n.parent.compute(n.field)}
 }
 
 // from is the node's rows as an item of a FROM clause. The user's own SQL is
@@ -170,8 +187,11 @@ func (g *generator) from(n *node) string {
 	columns, conds := []string{"*"}, g.filters(n)
 	for _, f := range n.computed {
 		e := computed(n.object.typ, f)
+		if f.Kind == model.Relates {
+			e = predicate(n.object.typ, f.Relation.When)
+		}
 		n.readAll(g.expr(e).Columns)
-		columns = append(columns, userSQL(f.SQL)+" AS "+ident(n.computedColumn(f)))
+		columns = append(columns, userSQL(e.SQL)+" AS "+ident(n.computedColumn(f)))
 	}
 	if len(columns) == 1 && len(conds) == 0 {
 		return table + " " + n.alias

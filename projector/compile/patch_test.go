@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"freshet/model"
 	"freshet/projector/session"
 )
 
@@ -40,6 +41,7 @@ func TestPatches(t *testing.T) {
 		{"everything", everythingData, (*writer).embedded, 40},
 		{"warnings", warningsData, (*writer).books, 20},
 		{"store", storeData, (*writer).store, 80},
+		{"subject", subjectData, (*writer).subject, 40},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := openLive(t, c.name, c.data)
@@ -68,10 +70,13 @@ func (l *live) mend() {
 		if p.Patch == "" {
 			continue
 		}
-		rm := p.Model
-		sets := []string{`"data" = "data" - ` + literal(p.Field)}
+		rm, fields := p.Model, fieldsOf(p)
+		sets := []string{}
+		for _, f := range fields {
+			sets = append(sets, `"data" = "data" - `+literal(f))
+		}
 		for _, c := range rm.Columns {
-			if first, _, _ := strings.Cut(c.Path, "."); first == p.Field {
+			if first, _, _ := strings.Cut(c.Path, "."); slices.Contains(fields, first) {
 				sets = append(sets, ident(c.Column)+" = NULL WHERE "+ident(c.Column)+" IS NOT NULL")
 			}
 		}
@@ -81,9 +86,23 @@ func (l *live) mend() {
 			if len(ops) != int(lost) {
 				l.t.Errorf("%s: %d rows patched after %d lost %s", p.Name, len(ops), lost, set)
 			}
-			l.verify(rm)
+		}
+		l.verify(rm)
+	}
+}
+
+// fieldsOf are the fields that a patch sets for certain.
+func fieldsOf(p *Path) []string {
+	if p.Field != "" {
+		return []string{p.Field}
+	}
+	var names []string
+	for _, item := range p.Model.Type.Document().Items {
+		if item.Field.Kind == model.Column || item.Field.Kind == model.Computed {
+			names = append(names, item.Field.Name)
 		}
 	}
+	return names
 }
 
 func (l *live) paths() []*Path {
@@ -100,21 +119,27 @@ func (l *live) patchStep(change func(), patched map[string]int) {
 	l.t.Helper()
 	before := l.snapshot()
 	change()
-	starts := l.starts(before, l.snapshot())
+	own := map[*Path]map[string][]string{}
+	starts := l.starts(before, l.snapshot(), own)
 	rebuilt := map[*ReadModel]map[string]bool{}
 	for _, rm := range l.plan.ReadModels {
 		rebuilt[rm] = map[string]bool{}
 	}
 	for _, p := range l.paths() {
 		l.probe(p, starts[p])
-		if p.Patch == "" {
+		if p.Patch == "" || p.Direct {
 			l.follow(p, starts[p], rebuilt[p.Model])
 		}
 	}
 	for _, p := range l.paths() {
-		if p.Patch != "" {
-			patched[p.Model.Name+"."+p.Field] += l.patch(p, starts[p], rebuilt[p.Model])
+		if p.Patch == "" {
+			continue
 		}
+		begin := starts[p]
+		if p.Direct {
+			begin = own[p]
+		}
+		patched[p.Model.Name+"."+p.Field] += l.patch(p, begin, rebuilt[p.Model])
 	}
 	for _, rm := range l.plan.ReadModels {
 		l.apply(rm, slices.Sorted(maps.Keys(rebuilt[rm])))
@@ -131,7 +156,7 @@ func (l *live) patch(p *Path, starts map[string][]string, rebuilt map[string]boo
 	keys := slices.Sorted(maps.Keys(found))
 	stale := l.differences(p.Model, keys)
 	before := l.stored(p.Model)
-	ops := l.write(p.Patch, append(keys, keys...))
+	ops := l.writes(p.Model, p.Patch, append(keys, keys...))
 	after := l.stored(p.Model)
 	var count int
 	for key := range keysOfText(before, after) {
@@ -198,7 +223,7 @@ func (l *live) probe(p *Path, starts map[string][]string) {
 // TestPathNames expects a name to be one path's alone, and the same when the
 // model is compiled again.
 func TestPathNames(t *testing.T) {
-	for _, name := range []string{"blog", "everything", "warnings", "store"} {
+	for _, name := range []string{"blog", "everything", "warnings", "store", "subject"} {
 		t.Run(name, func(t *testing.T) {
 			names := func() []string {
 				plan, _ := Compile(parseModel(t, name), readCatalog(t, name))

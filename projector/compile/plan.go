@@ -62,9 +62,10 @@ type ReadModel struct {
 	// `verify` and a read at the source evaluate.
 	Documents string
 	// Apply rebuilds the keys in $1 text[] and writes what changed, stamped
-	// with $2 pg_lsn and $3 timestamptz: it yields (op "char", key text) for
-	// every key written: 'i' inserted, 'u' updated, 'd' deleted. Keys whose
-	// document did not change yield nothing and are not written.
+	// with $2 pg_lsn and $3 timestamptz: it yields (op "char", key text, moved
+	// bigint) for every key written: 'i' inserted, 'u' updated, 'd' deleted. Keys
+	// whose document did not change yield nothing and are not written. Of what is
+	// updated, moved tells which of Columns changed: see Moved.
 	Apply string
 	// Fill inserts the documents of all source keys with $1 < key <= $2 (text;
 	// NULL is unbounded), stamped with $3 pg_lsn and $4 timestamptz, over
@@ -91,6 +92,17 @@ type ReadModel struct {
 	Hash string
 	// Layout is what an API needs to read the table.
 	Layout Layout
+}
+
+// Moved names those of Columns whose bits are set in what Apply or a Patch has
+// told. It is false where that tells nothing: there are too many of them.
+func (rm *ReadModel) Moved(bits int64) (columns []string, known bool) {
+	for i, c := range rm.Columns {
+		if bits >= 0 && i < maxMoved && bits&(1<<i) != 0 {
+			columns = append(columns, c.Column)
+		}
+	}
+	return columns, bits >= 0
 }
 
 // KeyColumn is the document's key: its column has the same name and type in
@@ -152,12 +164,21 @@ type Path struct {
 	// row begins with it. Empty for a direct path, and where the change can
 	// alter more than one field, or one that is a list or an aggregate.
 	Field string
-	// Patch brings Field up to date, and the index columns under it, in the
-	// stored documents of the keys in $1 text[], stamped with $2 pg_lsn and $3
-	// timestamptz: it yields (op "char", key text) as Apply does, always 'u',
-	// for every key whose row changed. The rest of the document is left as it
-	// is stored; keys without a stored document, and those that the definition
-	// does not yield, yield nothing. Empty without a Field.
+	// Kept are columns of a document's own row, sorted, its key among them: an
+	// update of the row that is known to leave them as they were alters no more
+	// of the document than what Patch brings up to date. Empty for any other
+	// path, and where such a patch would cost about what a rebuild does.
+	Kept []string
+	// PatchID is under what the values of such updates are gathered, apart from
+	// those that are under ID. It is unique among the IDs; 0 without Kept.
+	PatchID int
+	// Patch brings Field up to date, or with Kept all that the row's other
+	// columns can alter, and the index columns under it, in the stored documents
+	// of the keys in $1 text[], stamped with $2 pg_lsn and $3 timestamptz: it
+	// yields (op "char", key text, moved bigint) as Apply does, always 'u', for
+	// every key whose row changed. The rest of the document is left as it is
+	// stored; keys without a stored document, and those that the definition
+	// does not yield, yield nothing. Empty without a Field and without Kept.
 	Patch string
 	// Reads are the columns of the changed row that matter, sorted: an update
 	// that changes none of them, where the old row is at hand to tell,

@@ -27,6 +27,7 @@ func (k *compiler) bindRelations() {
 				continue
 			}
 			rel := f.Relation
+			k.checkPredicate(t, rel.When, rel.WhenPos, fmt.Sprintf("the when of %s.%s", t.Name, f.Name))
 			k.checkPredicate(rel.Target, rel.Where, rel.WherePos, fmt.Sprintf("the where of %s.%s", t.Name, f.Name))
 			k.checkOrder(rel)
 			if own, target := k.objects[t], k.objects[rel.Target]; own != nil && target != nil {
@@ -46,14 +47,14 @@ func (k *compiler) bindRelation(own, target *object, f *model.Field) {
 	rel := f.Relation
 	switch rel.Kind {
 	case model.BelongsTo:
-		ref := k.refer(asked{holder: own.table, columns: rel.ForeignKey, target: target, pos: rel.Pos, directive: "belongsTo", argument: "foreignKey"})
+		ref := k.refer(asked{holder: own.table, columns: rel.ForeignKey, target: target, shared: rel.When != "", pos: rel.Pos, directive: "belongsTo", argument: "foreignKey"})
 		if ref == nil {
 			return
 		}
 		r.first = down(own.table, target.table, ref)
 		k.checkBelongsTo(own, f, r.first)
 	case model.HasOne, model.HasMany:
-		ref := k.refer(asked{holder: target.table, columns: rel.ForeignKey, target: own, pos: rel.Pos, directive: rel.Kind.String(), argument: "foreignKey"})
+		ref := k.refer(asked{holder: target.table, columns: rel.ForeignKey, target: own, shared: pointsElsewhere(rel.Target, rel.ForeignKey), pos: rel.Pos, directive: rel.Kind.String(), argument: "foreignKey"})
 		if ref == nil {
 			return
 		}
@@ -66,6 +67,14 @@ func (k *compiler) bindRelation(own, target *object, f *model.Field) {
 	if k.checkCarried(f, r.first) && (r.second == nil || k.checkCarried(f, r.second)) {
 		k.relations[f] = r
 	}
+}
+
+// pointsElsewhere says whether the columns of a type point to one table or
+// another, as a when of its own relations tells.
+func pointsElsewhere(t *model.Type, columns []string) bool {
+	return slices.ContainsFunc(t.Fields, func(f *model.Field) bool {
+		return f.Kind == model.Relates && f.Relation != nil && f.Relation.When != "" && sameSet(f.Relation.ForeignKey, columns)
+	})
 }
 
 // down is a link along a foreign key that the parent holds.

@@ -30,6 +30,7 @@ func (r *requester) field(t *model.Type, f *model.Field) {
 	case model.Computed:
 		r.expr(computed(t, f))
 	case model.Relates:
+		r.predicate(t.Table, f.Relation.When)
 		r.predicate(f.Relation.Target.Table, f.Relation.Where)
 		if f.Relation.Kind == model.ManyToMany {
 			r.table(f.Relation.Through)

@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"fmt"
 	"strings"
 )
 
@@ -108,27 +109,62 @@ func (d *definition) differs() string {
 func (d *definition) columnsDiffer() []string {
 	var ways []string
 	for _, c := range d.columns {
-		ways = append(ways, "s."+ident(c.Column)+" IS DISTINCT FROM d."+ident(c.Column)+collate(c.Base))
+		ways = append(ways, d.moves(c, "s."+ident(c.Column)))
 	}
 	return ways
 }
 
-// apply looks each stored row up by its key, and removes by NOT IN rather than
-// NOT EXISTS: keys are never NULL, and a hash over them is sure to be the plan
-// however few keys a cached plan expects.
+// moves says whether a column, as it is stored, differs from its definition.
+func (d *definition) moves(c typedColumn, stored string) string {
+	return stored + " IS DISTINCT FROM d." + ident(c.Column) + collate(c.Base)
+}
+
+// maxMoved is how many columns a bigint tells of.
+const maxMoved = 62
+
+// moved is a bigint with a bit for each column that differs, by its place; -1
+// where the read model has too many. The columns as they are stored are given.
+func (d *definition) moved(stored func(typedColumn) string) string {
+	var terms []string
+	for _, c := range d.columns {
+		if c.place >= maxMoved {
+			return "(-1)::bigint"
+		}
+		terms = append(terms, fmt.Sprintf("CASE WHEN %s THEN %d ELSE 0 END", d.moves(c, stored(c)), int64(1)<<c.place))
+	}
+	if len(terms) == 0 {
+		return "0::bigint"
+	}
+	return paren(strings.Join(terms, "\n+ ")) + "::bigint"
+}
+
+// free is a name that none of the tv_ table's columns has.
+func (d *definition) free(name string) string { return freeColumn(name, d.names()) }
+
+// apply looks each stored row up by its key, and writes it where it was found.
+// It removes by NOT IN rather than NOT EXISTS: keys are never NULL, and a hash
+// over them is sure to be the plan however few keys a cached plan expects.
 func (d *definition) apply() string {
-	key := ident(d.key.Column)
-	changed := "SELECT d.*, s." + key + " IS NULL AS freshet_new\nFROM docs d\nLEFT JOIN " + d.table + " s ON " + d.sameKey("d") +
+	key, row, moved := ident(d.key.Column), ident(d.free("freshet_row")), ident(d.free("freshet_moved"))
+	bits := d.moved(func(c typedColumn) string { return "s." + ident(c.Column) })
+	changed := "SELECT d.*, s.ctid AS " + row + ", " + bits + " AS " + moved + "\nFROM docs d\nLEFT JOIN " + d.table + " s ON " + d.sameKey("d") +
 		"\nWHERE s." + key + " IS NULL\n   OR " + d.differs()
-	written := d.insert() + "\nSELECT " + d.prefixed("c") + ", $2::pg_lsn, $3::timestamptz\nFROM changed c\n" + d.onConflict()
-	removed := "DELETE FROM " + d.table + " s" +
-		where("s."+key+" = ANY("+d.keys(1)+")", "s."+key+" NOT IN (SELECT d."+key+collate(d.key.Base)+" FROM docs d)") + "\nRETURNING s." + key
+	inserted := d.insert() + "\nSELECT " + d.prefixed("c") + ", $2::pg_lsn, $3::timestamptz\nFROM changed c" + where("c."+row+" IS NULL") + "\n" + d.onConflict()
+	var sets []string
+	for _, n := range d.names()[1:] {
+		sets = append(sets, ident(n)+" = c."+ident(n))
+	}
+	sets = append(sets, `"freshet_lsn" = $2::pg_lsn`, `"freshet_time" = $3::timestamptz`)
+	updated := "UPDATE " + d.table + " s\nSET\n" + indent(list(sets)) + "\nFROM changed c" + where("s.ctid = c."+row)
+	gone := "SELECT k.key\nFROM unnest(" + d.keys(1) + ") AS k (key)" + where("k.key NOT IN (SELECT d."+key+collate(d.key.Base)+" FROM docs d)")
+	removed := "DELETE FROM " + d.table + " s\nUSING " + paren(gone) + " g" + where("s."+key+" = g.key") + "\nRETURNING s." + key
 	return "WITH docs AS MATERIALIZED " + paren(d.chosen()) +
 		", changed AS MATERIALIZED " + paren(changed) +
-		", written AS " + paren(written) +
+		", inserted AS " + paren(inserted) +
+		", updated AS " + paren(updated) +
 		", removed AS " + paren(removed) +
-		"\nSELECT (CASE WHEN c.freshet_new THEN 'i' ELSE 'u' END)::\"char\" AS op, c." + key + "::text AS key\nFROM changed c" +
-		"\nUNION ALL\nSELECT 'd'::\"char\", x." + key + "::text\nFROM removed x"
+		"\nSELECT (CASE WHEN c." + row + " IS NULL THEN 'i' ELSE 'u' END)::\"char\" AS op, c." + key + "::text AS key, c." + moved + " AS moved\nFROM changed c" +
+		"\nUNION ALL\nSELECT 'd'::\"char\", x." + key + "::text, 0::bigint\nFROM removed x"
 }
 
 func (d *definition) fill() string {

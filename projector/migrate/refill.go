@@ -61,7 +61,7 @@ func (p *planner) refill(rm *compile.ReadModel, reasons []string) {
 		Kind: KindRefill,
 		What: fmt.Sprintf("have read model %s filled again, since %s; the projector must be restarted, and does it while the old documents are served",
 			rm.Name, strings.Join(slices.Compact(reasons), " and ")),
-		SQL: fmt.Sprintf("UPDATE freshet.models SET state = 'backfilling', sources = …, filled_at = NULL WHERE name = %[1]s;\nDELETE FROM freshet.backfill WHERE model = %[1]s", literal(rm.Name)),
+		SQL: fmt.Sprintf("UPDATE freshet.models SET state = 'backfilling', sources = …, filled_at = NULL WHERE name = %[1]s;\nDELETE FROM freshet.backfill WHERE model = %[1]s;\nDELETE FROM freshet.fanout WHERE model = %[1]s", literal(rm.Name)),
 		do: func(ctx context.Context, w *worker) error {
 			return w.transaction(ctx, func(tx pgx.Tx) error { return refill(ctx, tx, rm.Name, sources) })
 		},
@@ -74,8 +74,10 @@ func refill(ctx context.Context, tx pgx.Tx, name string, sources []sourceShape) 
 	if err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, `DELETE FROM freshet.backfill WHERE model = $1`, name); err != nil {
-		return err
+	for _, table := range []string{"backfill", "fanout"} { // one that is filling it begins anew
+		if _, err := tx.Exec(ctx, `DELETE FROM freshet.`+table+` WHERE model = $1`, name); err != nil {
+			return err
+		}
 	}
 	_, err = tx.Exec(ctx, `UPDATE freshet.models SET state = 'backfilling', sources = $2, filled_at = NULL WHERE name = $1`, name, string(text))
 	return err

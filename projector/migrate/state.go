@@ -33,7 +33,7 @@ type modelRow struct {
 	Layout  compile.Layout
 	Sources []sourceShape
 	State   string
-	Begun   bool // some of its ranges are being filled
+	Begun   bool // some of its documents are being filled
 }
 
 // table is the tv_* table that the row was written for.
@@ -95,7 +95,7 @@ func (s *state) readOwn(ctx context.Context, conn *pgx.Conn, slotName string) er
 // readModels reads which read models tables were built for.
 func (s *state) readModels(ctx context.Context, conn *pgx.Conn) error {
 	rows, err := conn.Query(ctx, `SELECT m.name, m.hash, m.layout, m.sources, m.state,
-		EXISTS (SELECT FROM freshet.backfill b WHERE b.model = m.name) FROM freshet.models m`)
+		EXISTS (SELECT FROM freshet.backfill b WHERE b.model = m.name) OR EXISTS (SELECT FROM freshet.fanout f WHERE f.model = m.name) FROM freshet.models m`)
 	if err != nil {
 		return err
 	}

@@ -147,9 +147,10 @@ func unsourced(ctx context.Context, conn *pgx.Conn, model *compile.ReadModel, ke
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-// Refill has the projector fill the read model again, with all its workers:
-// much faster than All for a large one, but other changes wait meanwhile. One
-// that runs begins within seconds. What All or Keys asked for before is part of it.
+// Refill has the projector fill the read model again, in chunks beside its other
+// work: faster than All for a large one. One that runs begins within seconds, and
+// one that is filling it begins anew. What All or Keys asked for before is part
+// of it.
 func Refill(ctx context.Context, conn *pgx.Conn, model string) error {
 	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, "UPDATE freshet.models SET state = 'backfilling', filled_at = NULL WHERE name = $1", model)
@@ -159,7 +160,7 @@ func Refill(ctx context.Context, conn *pgx.Conn, model string) error {
 		if err != nil {
 			return err
 		}
-		for _, table := range []string{"backfill_done", "backfill"} {
+		for _, table := range []string{"backfill_done", "backfill", "fanout"} {
 			if _, err := tx.Exec(ctx, "DELETE FROM freshet."+table+" WHERE model = $1", model); err != nil {
 				return err
 			}

@@ -3,6 +3,7 @@ package soak
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
@@ -11,17 +12,19 @@ import (
 )
 
 // feed holds sync_log to its use as an invalidation feed: whatever document
-// changed between two looks must be announced between them.
+// changed between two looks must be announced between them, with the columns
+// behind indexes that changed in it.
 type feed struct {
 	id        int64 // of the last row of sync_log seen
-	last      map[string]map[string]string
+	last      map[string]map[string]stored
+	tables    map[string]tvTable
 	announced atomic.Int64
 }
 
 // check compares the documents of the last look with those of now. The
 // projector must be at rest.
 func (f *feed) check(ctx context.Context, conn *pgx.Conn, m *model.Model) error {
-	now, err := digests(ctx, conn, m)
+	now, err := f.documents(ctx, conn, m)
 	if err != nil {
 		return err
 	}
@@ -34,8 +37,12 @@ func (f *feed) check(ctx context.Context, conn *pgx.Conn, m *model.Model) error 
 			continue
 		}
 		for _, key := range changed(f.last[name], docs) {
-			if !said[name][key] {
+			moved, is := said[name][key]
+			if !is {
 				return fmt.Errorf("%s %q changed, and no row of sync_log after %d says so", name, key, f.id)
+			}
+			if c := f.tables[name].unsaid(f.last[name][key], docs[key], moved); c != "" {
+				return fmt.Errorf("%s of %s %q moved, and no row of sync_log after %d that names the key says so, but %v", c, name, key, f.id, moved)
 			}
 			f.announced.Add(1)
 		}
@@ -44,10 +51,10 @@ func (f *feed) check(ctx context.Context, conn *pgx.Conn, m *model.Model) error 
 	return conn.QueryRow(ctx, `SELECT coalesce(max(id), 0) FROM freshet.sync_log`).Scan(&f.id)
 }
 
-func changed(before, now map[string]string) []string {
+func changed(before, now map[string]stored) []string {
 	var keys []string
-	for k, digest := range now {
-		if before[k] != digest {
+	for k, doc := range now {
+		if !doc.equal(before[k]) {
 			keys = append(keys, k)
 		}
 	}
@@ -59,23 +66,23 @@ func changed(before, now map[string]string) []string {
 	return keys
 }
 
-// read returns the keys announced since the last look, and the models of which
-// any key may have changed.
-func (f *feed) read(ctx context.Context, conn *pgx.Conn) (map[string]map[string]bool, map[string]bool, error) {
-	rows, err := conn.Query(ctx, `SELECT model, whole, keys || deleted_keys FROM freshet.sync_log WHERE id > $1 AND success`, f.id)
+// read returns the keys announced since the last look, each with what is said to
+// have moved, and the models of which any key may have changed.
+func (f *feed) read(ctx context.Context, conn *pgx.Conn) (map[string]map[string][]string, map[string]bool, error) {
+	rows, err := conn.Query(ctx, `SELECT model, whole, keys || deleted_keys, moved FROM freshet.sync_log WHERE id > $1 AND success`, f.id)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read sync_log: %w", err)
 	}
-	said, wholes := map[string]map[string]bool{}, map[string]bool{}
+	said, wholes := map[string]map[string][]string{}, map[string]bool{}
 	var name string
 	var whole bool
-	var keys []string
-	_, err = pgx.ForEachRow(rows, []any{&name, &whole, &keys}, func() error {
+	var keys, moved []string
+	_, err = pgx.ForEachRow(rows, []any{&name, &whole, &keys, &moved}, func() error {
 		if said[name] == nil {
-			said[name] = map[string]bool{}
+			said[name] = map[string][]string{}
 		}
 		for _, k := range keys {
-			said[name][k] = true
+			said[name][k] = slices.Concat(said[name][k], moved)
 		}
 		wholes[name] = wholes[name] || whole
 		return nil
@@ -83,33 +90,22 @@ func (f *feed) read(ctx context.Context, conn *pgx.Conn) (map[string]map[string]
 	return said, wholes, err
 }
 
-// digests returns a digest of every document, by model and key.
-func digests(ctx context.Context, conn *pgx.Conn, m *model.Model) (map[string]map[string]string, error) {
-	all := map[string]map[string]string{}
+// documents reads all documents of the model's types, by type and key.
+func (f *feed) documents(ctx context.Context, conn *pgx.Conn, m *model.Model) (map[string]map[string]stored, error) {
+	all := map[string]map[string]stored{}
+	f.tables = map[string]tvTable{}
 	for _, t := range m.Types {
 		if !t.Stored {
 			continue
 		}
-		var schema, table, key string
-		err := conn.QueryRow(ctx, `SELECT layout->>'schema', layout->>'table', layout->'key'->>'column' FROM freshet.models WHERE name = $1`, t.Name).
-			Scan(&schema, &table, &key)
+		table, err := readTable(ctx, conn, t.Name)
 		if err != nil {
-			return nil, fmt.Errorf("layout of %s: %w", t.Name, err)
+			return nil, err
 		}
-		rows, err := conn.Query(ctx, "SELECT "+pgx.Identifier{key}.Sanitize()+"::text, md5(data::text) FROM "+pgx.Identifier{schema, table}.Sanitize())
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", table, err)
+		f.tables[t.Name] = table
+		if all[t.Name], err = table.documents(ctx, conn); err != nil {
+			return nil, err
 		}
-		docs := map[string]string{}
-		var k, digest string
-		_, err = pgx.ForEachRow(rows, []any{&k, &digest}, func() error {
-			docs[k] = digest
-			return nil
-		})
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", table, err)
-		}
-		all[t.Name] = docs
 	}
 	return all, nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"freshet/projector/apply"
 	"freshet/projector/checkpoint"
 )
 
@@ -20,16 +21,21 @@ type Leader struct {
 	SilentSeconds *float64 `json:"silentSeconds"`
 }
 
-// FanOut is a change that leads to very many documents of a read model: they
-// are done in chunks beside the batches.
+// FanOut is a change that leads to very many documents of a read model, or the
+// filling of one while others stream: they are done in chunks beside the batches.
 type FanOut struct {
 	Model     string    `json:"model"`
-	Path      string    `json:"path"`      // by which the changed rows lead to the documents
+	Path      string    `json:"path"`      // by which the changed rows lead to the documents; "*": to all, the read model is being filled
 	Since     time.Time `json:"since"`     // when it was put off
 	SinceLSN  string    `json:"sinceLsn"`  // the first commit that its documents may lack
 	Documents int64     `json:"documents"` // done so far; 0 where it waits for its turn
 	Changes   int64     `json:"changes"`   // of the same path, done together
+	Runs      bool      `json:"runs"`      // else it waits for its turn
+	Waits     string    `json:"waits"`     // what a filling waits for before it begins; "": nothing but its turn
 }
+
+// Filling reports whether all of the read model is being filled.
+func (f *FanOut) Filling() bool { return f.Path == apply.WholeModel }
 
 // Diverged is what the self-check has found in the last 24 hours: stored
 // documents that did not equal their definition, though nothing had touched
@@ -54,11 +60,15 @@ func readLeader(ctx context.Context, conn *pgx.Conn, d *Database) error {
 	return conn.QueryRow(ctx, "SELECT greatest(extract(epoch FROM clock_timestamp() - $1::text::timestamptz), 0)::float8", l.Beat).Scan(&d.Leader.SilentSeconds)
 }
 
-// All that wait of one path are done in one pass, so they are one here.
+// All that wait of one path are done in one pass, so they are one here. Of the
+// changes one is under way, and beside it one filling.
 func readFanOuts(ctx context.Context, conn *pgx.Conn, d *Database) error {
 	rows, err := conn.Query(ctx, `
-SELECT model, path, min(created_at), min(since_lsn)::text, max(documents), count(*)
-FROM freshet.fanout WHERE slot = $1 GROUP BY model, path ORDER BY min(id)`, d.Slot.Name)
+SELECT f.model, f.path, min(f.created_at), min(f.since_lsn)::text, max(f.documents), count(*),
+       row_number() OVER (PARTITION BY f.path = $2 ORDER BY min(f.id)) = 1 AND (f.path <> $2 OR min(m.waits) IS NULL),
+       CASE WHEN f.path = $2 THEN coalesce(min(m.waits), '') ELSE '' END
+FROM freshet.fanout AS f LEFT JOIN freshet.models AS m ON m.name = f.model AND m.state = 'backfilling'
+WHERE f.slot = $1 GROUP BY f.model, f.path ORDER BY min(f.id)`, d.Slot.Name, apply.WholeModel)
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,7 @@ type Entry struct {
 	Keys         []string   `json:"keys"`
 	DeletedKeys  []string   `json:"deletedKeys"`
 	Whole        bool       `json:"whole"`
+	Moved        []string   `json:"moved"`
 	Upserted     int64      `json:"upserted"`
 	Deleted      int64      `json:"deleted"`
 	Unchanged    int64      `json:"unchanged"`
@@ -50,7 +51,7 @@ type Entry struct {
 }
 
 const query = `
-SELECT id, slot, batch, model, operation, keys, deleted_keys, whole, upserted, deleted, unchanged, transactions, xids,
+SELECT id, slot, batch, model, operation, keys, deleted_keys, whole, moved, upserted, deleted, unchanged, transactions, xids,
        first_lsn::text, last_lsn::text, watermark::text, committed_at, started_at, logged_at, duration_ms, success, error
 FROM freshet.sync_log
 WHERE ($1 = '' OR model = $1)

@@ -38,7 +38,7 @@ func deadline() time.Duration {
 	if *full {
 		return 20 * time.Minute
 	}
-	return time.Minute
+	return 3 * time.Minute
 }
 
 const library = `

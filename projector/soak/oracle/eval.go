@@ -11,6 +11,9 @@ import (
 func wholeDocument(t *model.Type) *model.Selection {
 	s := &model.Selection{Type: t}
 	for _, f := range t.Fields {
+		if f.Kind == model.FirstOf {
+			continue // its relations are the document's
+		}
 		item := model.SelectionItem{Field: f}
 		if f.Relation != nil {
 			item.Sub = f.Relation.Embed

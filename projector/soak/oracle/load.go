@@ -134,6 +134,9 @@ func (w *world) declare(ctx context.Context) error {
 		s.addExpr(t.Where)
 		for _, f := range t.Fields {
 			s.addExpr(f.SQL)
+			if f.Relation != nil {
+				s.addExpr(f.Relation.When)
+			}
 		}
 	}
 	for _, t := range w.model.Types {

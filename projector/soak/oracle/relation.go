@@ -7,6 +7,9 @@ import (
 // related returns the rows of a relation's target that belong to a row: all of
 // them, filtered by the relation's where, in no order.
 func (w *world) related(r *row, rel *model.Relation) ([]*row, error) {
+	if !r.holds(rel.When) {
+		return nil, nil
+	}
 	target := w.types[rel.Target]
 	var found []*row
 	var err error

@@ -50,6 +50,45 @@ CREATE TABLE IF NOT EXISTS "public"."tv_user" (
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_user_username_idx" ON "public"."tv_user" ("username");
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_user_created_at_id_idx" ON "public"."tv_user" ("created_at", "id");
 
+-- User: patch of its own row
+WITH docs AS MATERIALIZED (
+  SELECT
+    s.ctid AS "freshet_row",
+    s."data" || '{}' AS "freshet_data",
+    s."username" AS "freshet_0",
+    s."created_at" AS "freshet_1",
+    jsonb_build_object(
+      'id', r0."id",
+      'username', r0."username",
+      'fullName', r0."full_name",
+      'createdAt', r0."created_at"
+    ) AS "data",
+    r0."username" AS "username",
+    r0."created_at" AS "created_at"
+  FROM "public"."tb_user" r0
+  JOIN "public"."tv_user" s ON s."id" = r0."id"
+  WHERE r0."id" = ANY($1::text[]::uuid[])
+)
+UPDATE "public"."tv_user" s
+SET
+  "data" = d."freshet_data" || d."data",
+  "username" = d."username",
+  "created_at" = d."created_at",
+  "freshet_lsn" = $2::pg_lsn,
+  "freshet_time" = $3::timestamptz
+FROM docs d
+WHERE s.ctid = d."freshet_row"
+  AND ((d."freshet_data" -> 'id') IS DISTINCT FROM (d."data" -> 'id')
+    OR (d."freshet_data" -> 'username') IS DISTINCT FROM (d."data" -> 'username')
+    OR (d."freshet_data" -> 'fullName') IS DISTINCT FROM (d."data" -> 'fullName')
+    OR (d."freshet_data" -> 'createdAt') IS DISTINCT FROM (d."data" -> 'createdAt')
+    OR d."freshet_0" IS DISTINCT FROM d."username" COLLATE "default"
+    OR d."freshet_1" IS DISTINCT FROM d."created_at")
+RETURNING 'u'::"char" AS op, s."id"::text AS key, (
+  CASE WHEN d."freshet_0" IS DISTINCT FROM d."username" COLLATE "default" THEN 1 ELSE 0 END
+  + CASE WHEN d."freshet_1" IS DISTINCT FROM d."created_at" THEN 2 ELSE 0 END
+)::bigint AS moved;
+
 -- Post: public.tv_post from public.tb_post by id (uuid)
 
 -- Post: documents
@@ -118,10 +157,53 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_post_author_id_created_at_id_idx" ON
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_post_published_id_idx" ON "public"."tv_post" ("published", "id");
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_post_created_at_id_idx" ON "public"."tv_post" ("created_at", "id");
 
+-- Post: patch of its own row
+WITH docs AS MATERIALIZED (
+  SELECT
+    s.ctid AS "freshet_row",
+    s."data" || '{}' AS "freshet_data",
+    s."created_at" AS "freshet_1",
+    s."published" AS "freshet_2",
+    jsonb_build_object(
+      'id', r0."id",
+      'title', r0."title",
+      'content', r0."content",
+      'published', r0."published",
+      'createdAt', r0."created_at"
+    ) AS "data",
+    r0."created_at" AS "created_at",
+    r0."published" AS "published"
+  FROM "public"."tb_post" r0
+  JOIN "public"."tv_post" s ON s."id" = r0."id"
+  WHERE r0."id" = ANY($1::text[]::uuid[])
+)
+UPDATE "public"."tv_post" s
+SET
+  "data" = d."freshet_data" || d."data",
+  "created_at" = d."created_at",
+  "published" = d."published",
+  "freshet_lsn" = $2::pg_lsn,
+  "freshet_time" = $3::timestamptz
+FROM docs d
+WHERE s.ctid = d."freshet_row"
+  AND ((d."freshet_data" -> 'id') IS DISTINCT FROM (d."data" -> 'id')
+    OR (d."freshet_data" -> 'title') IS DISTINCT FROM (d."data" -> 'title')
+    OR (d."freshet_data" -> 'content') IS DISTINCT FROM (d."data" -> 'content')
+    OR (d."freshet_data" -> 'published') IS DISTINCT FROM (d."data" -> 'published')
+    OR (d."freshet_data" -> 'createdAt') IS DISTINCT FROM (d."data" -> 'createdAt')
+    OR d."freshet_1" IS DISTINCT FROM d."created_at"
+    OR d."freshet_2" IS DISTINCT FROM d."published")
+RETURNING 'u'::"char" AS op, s."id"::text AS key, (
+  CASE WHEN d."freshet_1" IS DISTINCT FROM d."created_at" THEN 2 ELSE 0 END
+  + CASE WHEN d."freshet_2" IS DISTINCT FROM d."published" THEN 4 ELSE 0 END
+)::bigint AS moved;
+
 -- Post: patch of author
 WITH docs AS MATERIALIZED (
   SELECT
-    r0."id" AS "id",
+    s.ctid AS "freshet_row",
+    s."data" || '{}' AS "freshet_data",
+    s."author_id" AS "freshet_0",
     jsonb_build_object(
       'author', (
         SELECT jsonb_build_object(
@@ -135,19 +217,22 @@ WITH docs AS MATERIALIZED (
     ) AS "data",
     r0."author_id" AS "author_id"
   FROM "public"."tb_post" r0
+  JOIN "public"."tv_post" s ON s."id" = r0."id"
   WHERE r0."id" = ANY($1::text[]::uuid[])
 )
 UPDATE "public"."tv_post" s
 SET
-  "data" = s."data" || d."data",
+  "data" = d."freshet_data" || d."data",
   "author_id" = d."author_id",
   "freshet_lsn" = $2::pg_lsn,
   "freshet_time" = $3::timestamptz
 FROM docs d
-WHERE s."id" = d."id"
-  AND ((s."data" -> 'author') IS DISTINCT FROM (d."data" -> 'author')
-    OR s."author_id" IS DISTINCT FROM d."author_id")
-RETURNING 'u'::"char" AS op, s."id"::text AS key;
+WHERE s.ctid = d."freshet_row"
+  AND ((d."freshet_data" -> 'author') IS DISTINCT FROM (d."data" -> 'author')
+    OR d."freshet_0" IS DISTINCT FROM d."author_id")
+RETURNING 'u'::"char" AS op, s."id"::text AS key, (
+  CASE WHEN d."freshet_0" IS DISTINCT FROM d."author_id" THEN 1 ELSE 0 END
+)::bigint AS moved;
 
 -- Comment: public.tv_comment from public.tb_comment by id (uuid)
 
@@ -185,7 +270,8 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_comment_created_at_id_idx" ON "publi
 -- Comment: patch of author
 WITH docs AS MATERIALIZED (
   SELECT
-    r0."id" AS "id",
+    s.ctid AS "freshet_row",
+    s."data" || '{}' AS "freshet_data",
     jsonb_build_object(
       'author', (
         SELECT jsonb_build_object(
@@ -197,17 +283,18 @@ WITH docs AS MATERIALIZED (
       )
     ) AS "data"
   FROM "public"."tb_comment" r0
+  JOIN "public"."tv_comment" s ON s."id" = r0."id"
   WHERE r0."id" = ANY($1::text[]::uuid[])
 )
 UPDATE "public"."tv_comment" s
 SET
-  "data" = s."data" || d."data",
+  "data" = d."freshet_data" || d."data",
   "freshet_lsn" = $2::pg_lsn,
   "freshet_time" = $3::timestamptz
 FROM docs d
-WHERE s."id" = d."id"
-  AND ((s."data" -> 'author') IS DISTINCT FROM (d."data" -> 'author'))
-RETURNING 'u'::"char" AS op, s."id"::text AS key;
+WHERE s.ctid = d."freshet_row"
+  AND ((d."freshet_data" -> 'author') IS DISTINCT FROM (d."data" -> 'author'))
+RETURNING 'u'::"char" AS op, s."id"::text AS key, 0::bigint AS moved;
 
 -- source public.tb_comment
 --   reads     author_id, content, created_at, id, post_id
@@ -239,6 +326,7 @@ WHERE t1."id" = ANY($1::text[]::uuid[]);
 
 -- public.tb_post(id) -> Post
 --   matters: author_id, content, created_at, id, published, title
+--   a patch while unmoved: author_id, id
 --   the value is the key
 
 -- source public.tb_user
@@ -247,6 +335,7 @@ WHERE t1."id" = ANY($1::text[]::uuid[]);
 
 -- public.tb_user(id) -> User
 --   matters: created_at, full_name, id, username
+--   a patch while unmoved: id
 --   the value is the key
 
 -- public.tb_user(id) -> Post.author

@@ -51,7 +51,11 @@ WITH docs AS MATERIALIZED (
   FROM "public"."tb_post" r0
   WHERE r0."id" = ANY($1::text[]::uuid[])
 ), changed AS MATERIALIZED (
-  SELECT d.*, s."id" IS NULL AS freshet_new
+  SELECT d.*, s.ctid AS "freshet_row", (
+    CASE WHEN s."author_id" IS DISTINCT FROM d."author_id" THEN 1 ELSE 0 END
+    + CASE WHEN s."created_at" IS DISTINCT FROM d."created_at" THEN 2 ELSE 0 END
+    + CASE WHEN s."published" IS DISTINCT FROM d."published" THEN 4 ELSE 0 END
+  )::bigint AS "freshet_moved"
   FROM docs d
   LEFT JOIN "public"."tv_post" s ON s."id" = d."id"
   WHERE s."id" IS NULL
@@ -59,10 +63,11 @@ WITH docs AS MATERIALIZED (
      OR s."author_id" IS DISTINCT FROM d."author_id"
      OR s."created_at" IS DISTINCT FROM d."created_at"
      OR s."published" IS DISTINCT FROM d."published"
-), written AS (
+), inserted AS (
   INSERT INTO "public"."tv_post" ("id", "data", "author_id", "created_at", "published", "freshet_lsn", "freshet_time")
   SELECT c."id", c."data", c."author_id", c."created_at", c."published", $2::pg_lsn, $3::timestamptz
   FROM changed c
+  WHERE c."freshet_row" IS NULL
   ON CONFLICT ("id") DO UPDATE SET
     "data" = EXCLUDED."data",
     "author_id" = EXCLUDED."author_id",
@@ -70,16 +75,31 @@ WITH docs AS MATERIALIZED (
     "published" = EXCLUDED."published",
     "freshet_lsn" = EXCLUDED."freshet_lsn",
     "freshet_time" = EXCLUDED."freshet_time"
+), updated AS (
+  UPDATE "public"."tv_post" s
+  SET
+    "data" = c."data",
+    "author_id" = c."author_id",
+    "created_at" = c."created_at",
+    "published" = c."published",
+    "freshet_lsn" = $2::pg_lsn,
+    "freshet_time" = $3::timestamptz
+  FROM changed c
+  WHERE s.ctid = c."freshet_row"
 ), removed AS (
   DELETE FROM "public"."tv_post" s
-  WHERE s."id" = ANY($1::text[]::uuid[])
-    AND s."id" NOT IN (SELECT d."id" FROM docs d)
+  USING (
+    SELECT k.key
+    FROM unnest($1::text[]::uuid[]) AS k (key)
+    WHERE k.key NOT IN (SELECT d."id" FROM docs d)
+  ) g
+  WHERE s."id" = g.key
   RETURNING s."id"
 )
-SELECT (CASE WHEN c.freshet_new THEN 'i' ELSE 'u' END)::"char" AS op, c."id"::text AS key
+SELECT (CASE WHEN c."freshet_row" IS NULL THEN 'i' ELSE 'u' END)::"char" AS op, c."id"::text AS key, c."freshet_moved" AS moved
 FROM changed c
 UNION ALL
-SELECT 'd'::"char", x."id"::text
+SELECT 'd'::"char", x."id"::text, 0::bigint
 FROM removed x;
 
 -- Post: fill

@@ -61,6 +61,45 @@ CREATE TABLE IF NOT EXISTS "public"."tv_company" (
 ) WITH (fillfactor = 80);
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_company_mood_name_id_idx" ON "public"."tv_company" ("mood", "name", "id");
 
+-- Company: patch of its own row
+WITH docs AS MATERIALIZED (
+  SELECT
+    s.ctid AS "freshet_row",
+    s."data" || '{}' AS "freshet_data",
+    s."mood" AS "freshet_0",
+    s."name" AS "freshet_1",
+    jsonb_build_object(
+      'id', r0."id",
+      'number', r0."pk_company",
+      'name', r0."name",
+      'mood', r0."mood"::text
+    ) AS "data",
+    r0."mood" AS "mood",
+    r0."name" AS "name"
+  FROM "public"."tb_company" r0
+  JOIN "public"."tv_company" s ON s."id" = r0."id"
+  WHERE r0."id" = ANY($1::text[]::uuid[])
+)
+UPDATE "public"."tv_company" s
+SET
+  "data" = d."freshet_data" || d."data",
+  "mood" = d."mood",
+  "name" = d."name",
+  "freshet_lsn" = $2::pg_lsn,
+  "freshet_time" = $3::timestamptz
+FROM docs d
+WHERE s.ctid = d."freshet_row"
+  AND ((d."freshet_data" -> 'id') IS DISTINCT FROM (d."data" -> 'id')
+    OR (d."freshet_data" -> 'number') IS DISTINCT FROM (d."data" -> 'number')
+    OR (d."freshet_data" -> 'name') IS DISTINCT FROM (d."data" -> 'name')
+    OR (d."freshet_data" -> 'mood') IS DISTINCT FROM (d."data" -> 'mood')
+    OR d."freshet_0" IS DISTINCT FROM d."mood"
+    OR d."freshet_1" IS DISTINCT FROM d."name" COLLATE "default")
+RETURNING 'u'::"char" AS op, s."id"::text AS key, (
+  CASE WHEN d."freshet_0" IS DISTINCT FROM d."mood" THEN 1 ELSE 0 END
+  + CASE WHEN d."freshet_1" IS DISTINCT FROM d."name" COLLATE "default" THEN 2 ELSE 0 END
+)::bigint AS moved;
+
 -- Person: public.tv_person from public.tb_person by id (uuid)
 
 -- Person: documents
@@ -342,7 +381,9 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_person_assigned_mean_id_idx" ON "pub
 -- Person: patch of company
 WITH docs AS MATERIALIZED (
   SELECT
-    r0."id" AS "id",
+    s.ctid AS "freshet_row",
+    s."data" || '{}' AS "freshet_data",
+    s."company_id" AS "freshet_0",
     jsonb_build_object(
       'company', (
         SELECT jsonb_build_object(
@@ -363,24 +404,29 @@ WITH docs AS MATERIALIZED (
     FROM "public"."tb_person"
     WHERE (deleted_at IS NULL)
   ) r0
+  JOIN "public"."tv_person" s ON s."id" = r0."id"
   WHERE r0."id" = ANY($1::text[]::uuid[])
 )
 UPDATE "public"."tv_person" s
 SET
-  "data" = s."data" || d."data",
+  "data" = d."freshet_data" || d."data",
   "company_id" = d."company_id",
   "freshet_lsn" = $2::pg_lsn,
   "freshet_time" = $3::timestamptz
 FROM docs d
-WHERE s."id" = d."id"
-  AND ((s."data" -> 'company') IS DISTINCT FROM (d."data" -> 'company')
-    OR s."company_id" IS DISTINCT FROM d."company_id")
-RETURNING 'u'::"char" AS op, s."id"::text AS key;
+WHERE s.ctid = d."freshet_row"
+  AND ((d."freshet_data" -> 'company') IS DISTINCT FROM (d."data" -> 'company')
+    OR d."freshet_0" IS DISTINCT FROM d."company_id")
+RETURNING 'u'::"char" AS op, s."id"::text AS key, (
+  CASE WHEN d."freshet_0" IS DISTINCT FROM d."company_id" THEN 1 ELSE 0 END
+)::bigint AS moved;
 
 -- Person: patch of manager
 WITH docs AS MATERIALIZED (
   SELECT
-    r0."id" AS "id",
+    s.ctid AS "freshet_row",
+    s."data" || '{}' AS "freshet_data",
+    s."manager_company_name" AS "freshet_2",
     jsonb_build_object(
       'manager', (
         SELECT jsonb_build_object(
@@ -421,24 +467,79 @@ WITH docs AS MATERIALIZED (
     FROM "public"."tb_person"
     WHERE (deleted_at IS NULL)
   ) r0
+  JOIN "public"."tv_person" s ON s."id" = r0."id"
   WHERE r0."id" = ANY($1::text[]::uuid[])
 )
 UPDATE "public"."tv_person" s
 SET
-  "data" = s."data" || d."data",
+  "data" = d."freshet_data" || d."data",
   "manager_company_name" = d."manager_company_name",
   "freshet_lsn" = $2::pg_lsn,
   "freshet_time" = $3::timestamptz
 FROM docs d
-WHERE s."id" = d."id"
-  AND ((s."data" -> 'manager') IS DISTINCT FROM (d."data" -> 'manager')
-    OR s."manager_company_name" IS DISTINCT FROM d."manager_company_name" COLLATE "default")
-RETURNING 'u'::"char" AS op, s."id"::text AS key;
+WHERE s.ctid = d."freshet_row"
+  AND ((d."freshet_data" -> 'manager') IS DISTINCT FROM (d."data" -> 'manager')
+    OR d."freshet_2" IS DISTINCT FROM d."manager_company_name" COLLATE "default")
+RETURNING 'u'::"char" AS op, s."id"::text AS key, (
+  CASE WHEN d."freshet_2" IS DISTINCT FROM d."manager_company_name" COLLATE "default" THEN 4 ELSE 0 END
+)::bigint AS moved;
+
+-- Person: patch of its own row
+WITH docs AS MATERIALIZED (
+  SELECT
+    s.ctid AS "freshet_row",
+    s."data" || '{}' AS "freshet_data",
+    s."full_name" AS "freshet_1",
+    s."email" AS "freshet_4",
+    s."last_name" AS "freshet_5",
+    jsonb_build_object(
+      'id', r0."id",
+      'email', r0."email",
+      'firstName', r0."first_name",
+      'lastName', r0."last_name",
+      'fullName', r0."fullName"
+    ) AS "data",
+    r0."fullName" AS "full_name",
+    r0."email" AS "email",
+    r0."last_name" AS "last_name"
+  FROM (
+    SELECT *, (first_name || coalesce(' ' || last_name, '')) AS "fullName"
+    FROM "public"."tb_person"
+    WHERE (deleted_at IS NULL)
+  ) r0
+  JOIN "public"."tv_person" s ON s."id" = r0."id"
+  WHERE r0."id" = ANY($1::text[]::uuid[])
+)
+UPDATE "public"."tv_person" s
+SET
+  "data" = d."freshet_data" || d."data",
+  "full_name" = d."full_name",
+  "email" = d."email",
+  "last_name" = d."last_name",
+  "freshet_lsn" = $2::pg_lsn,
+  "freshet_time" = $3::timestamptz
+FROM docs d
+WHERE s.ctid = d."freshet_row"
+  AND ((d."freshet_data" -> 'id') IS DISTINCT FROM (d."data" -> 'id')
+    OR (d."freshet_data" -> 'email') IS DISTINCT FROM (d."data" -> 'email')
+    OR (d."freshet_data" -> 'firstName') IS DISTINCT FROM (d."data" -> 'firstName')
+    OR (d."freshet_data" -> 'lastName') IS DISTINCT FROM (d."data" -> 'lastName')
+    OR (d."freshet_data" -> 'fullName') IS DISTINCT FROM (d."data" -> 'fullName')
+    OR d."freshet_1" IS DISTINCT FROM d."full_name" COLLATE "default"
+    OR d."freshet_4" IS DISTINCT FROM d."email" COLLATE "default"
+    OR d."freshet_5" IS DISTINCT FROM d."last_name" COLLATE "default")
+RETURNING 'u'::"char" AS op, s."id"::text AS key, (
+  CASE WHEN d."freshet_1" IS DISTINCT FROM d."full_name" COLLATE "default" THEN 2 ELSE 0 END
+  + CASE WHEN d."freshet_4" IS DISTINCT FROM d."email" COLLATE "default" THEN 16 ELSE 0 END
+  + CASE WHEN d."freshet_5" IS DISTINCT FROM d."last_name" COLLATE "default" THEN 32 ELSE 0 END
+)::bigint AS moved;
 
 -- Person: patch of profile
 WITH docs AS MATERIALIZED (
   SELECT
-    r0."id" AS "id",
+    s.ctid AS "freshet_row",
+    s."data" || '{}' AS "freshet_data",
+    s."profile_id" AS "freshet_3",
     jsonb_build_object(
       'profile', (
         SELECT jsonb_build_object(
@@ -459,19 +560,22 @@ WITH docs AS MATERIALIZED (
     FROM "public"."tb_person"
     WHERE (deleted_at IS NULL)
   ) r0
+  JOIN "public"."tv_person" s ON s."id" = r0."id"
   WHERE r0."id" = ANY($1::text[]::uuid[])
 )
 UPDATE "public"."tv_person" s
 SET
-  "data" = s."data" || d."data",
+  "data" = d."freshet_data" || d."data",
   "profile_id" = d."profile_id",
   "freshet_lsn" = $2::pg_lsn,
   "freshet_time" = $3::timestamptz
 FROM docs d
-WHERE s."id" = d."id"
-  AND ((s."data" -> 'profile') IS DISTINCT FROM (d."data" -> 'profile')
-    OR s."profile_id" IS DISTINCT FROM d."profile_id")
-RETURNING 'u'::"char" AS op, s."id"::text AS key;
+WHERE s.ctid = d."freshet_row"
+  AND ((d."freshet_data" -> 'profile') IS DISTINCT FROM (d."data" -> 'profile')
+    OR d."freshet_3" IS DISTINCT FROM d."profile_id")
+RETURNING 'u'::"char" AS op, s."id"::text AS key, (
+  CASE WHEN d."freshet_3" IS DISTINCT FROM d."profile_id" THEN 8 ELSE 0 END
+)::bigint AS moved;
 
 -- Profile: public.tv_profile from public.tb_profile by id (uuid)
 
@@ -508,7 +612,8 @@ CREATE TABLE IF NOT EXISTS "public"."tv_profile" (
 -- Profile: patch of person
 WITH docs AS MATERIALIZED (
   SELECT
-    r0."id" AS "id",
+    s.ctid AS "freshet_row",
+    s."data" || '{}' AS "freshet_data",
     jsonb_build_object(
       'person', (
         SELECT jsonb_build_object(
@@ -524,17 +629,18 @@ WITH docs AS MATERIALIZED (
       )
     ) AS "data"
   FROM "public"."tb_profile" r0
+  JOIN "public"."tv_profile" s ON s."id" = r0."id"
   WHERE r0."id" = ANY($1::text[]::uuid[])
 )
 UPDATE "public"."tv_profile" s
 SET
-  "data" = s."data" || d."data",
+  "data" = d."freshet_data" || d."data",
   "freshet_lsn" = $2::pg_lsn,
   "freshet_time" = $3::timestamptz
 FROM docs d
-WHERE s."id" = d."id"
-  AND ((s."data" -> 'person') IS DISTINCT FROM (d."data" -> 'person'))
-RETURNING 'u'::"char" AS op, s."id"::text AS key;
+WHERE s.ctid = d."freshet_row"
+  AND ((d."freshet_data" -> 'person') IS DISTINCT FROM (d."data" -> 'person'))
+RETURNING 'u'::"char" AS op, s."id"::text AS key, 0::bigint AS moved;
 
 -- Ticket: public.tv_ticket from public.tb_ticket by id (bigint)
 
@@ -670,7 +776,9 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_ticket_created_at_id_idx" ON "public
 -- Ticket: patch of reporter
 WITH docs AS MATERIALIZED (
   SELECT
-    r0."id" AS "id",
+    s.ctid AS "freshet_row",
+    s."data" || '{}' AS "freshet_data",
+    s."reporter_id" AS "freshet_0",
     jsonb_build_object(
       'reporter', (
         SELECT jsonb_build_object(
@@ -703,24 +811,29 @@ WITH docs AS MATERIALIZED (
       WHERE r3."pk_person" = r0."reporter"
     ) AS "reporter_id"
   FROM "public"."tb_ticket" r0
+  JOIN "public"."tv_ticket" s ON s."id" = r0."id"
   WHERE r0."id" = ANY($1::text[]::bigint[])
 )
 UPDATE "public"."tv_ticket" s
 SET
-  "data" = s."data" || d."data",
+  "data" = d."freshet_data" || d."data",
   "reporter_id" = d."reporter_id",
   "freshet_lsn" = $2::pg_lsn,
   "freshet_time" = $3::timestamptz
 FROM docs d
-WHERE s."id" = d."id"
-  AND ((s."data" -> 'reporter') IS DISTINCT FROM (d."data" -> 'reporter')
-    OR s."reporter_id" IS DISTINCT FROM d."reporter_id")
-RETURNING 'u'::"char" AS op, s."id"::text AS key;
+WHERE s.ctid = d."freshet_row"
+  AND ((d."freshet_data" -> 'reporter') IS DISTINCT FROM (d."data" -> 'reporter')
+    OR d."freshet_0" IS DISTINCT FROM d."reporter_id")
+RETURNING 'u'::"char" AS op, s."id"::text AS key, (
+  CASE WHEN d."freshet_0" IS DISTINCT FROM d."reporter_id" THEN 1 ELSE 0 END
+)::bigint AS moved;
 
 -- Ticket: patch of assignee
 WITH docs AS MATERIALIZED (
   SELECT
-    r0."id" AS "id",
+    s.ctid AS "freshet_row",
+    s."data" || '{}' AS "freshet_data",
+    s."assignee_full_name" AS "freshet_2",
     jsonb_build_object(
       'assignee', (
         SELECT jsonb_build_object(
@@ -745,19 +858,79 @@ WITH docs AS MATERIALIZED (
       WHERE r2."pk_person" = r0."assignee"
     ) AS "assignee_full_name"
   FROM "public"."tb_ticket" r0
+  JOIN "public"."tv_ticket" s ON s."id" = r0."id"
   WHERE r0."id" = ANY($1::text[]::bigint[])
 )
 UPDATE "public"."tv_ticket" s
 SET
-  "data" = s."data" || d."data",
+  "data" = d."freshet_data" || d."data",
   "assignee_full_name" = d."assignee_full_name",
   "freshet_lsn" = $2::pg_lsn,
   "freshet_time" = $3::timestamptz
 FROM docs d
-WHERE s."id" = d."id"
-  AND ((s."data" -> 'assignee') IS DISTINCT FROM (d."data" -> 'assignee')
-    OR s."assignee_full_name" IS DISTINCT FROM d."assignee_full_name" COLLATE "default")
-RETURNING 'u'::"char" AS op, s."id"::text AS key;
+WHERE s.ctid = d."freshet_row"
+  AND ((d."freshet_data" -> 'assignee') IS DISTINCT FROM (d."data" -> 'assignee')
+    OR d."freshet_2" IS DISTINCT FROM d."assignee_full_name" COLLATE "default")
+RETURNING 'u'::"char" AS op, s."id"::text AS key, (
+  CASE WHEN d."freshet_2" IS DISTINCT FROM d."assignee_full_name" COLLATE "default" THEN 4 ELSE 0 END
+)::bigint AS moved;
+
+-- Ticket: patch of its own row
+WITH docs AS MATERIALIZED (
+  SELECT
+    s.ctid AS "freshet_row",
+    s."data" || '{}' AS "freshet_data",
+    s."created_at" AS "freshet_1",
+    s."priority" AS "freshet_3",
+    s."hours" AS "freshet_4",
+    jsonb_build_object(
+      'id', r0."id"::text,
+      'title', r0."title",
+      'titleLength', r0."titleLength",
+      'priority', r0."priority",
+      'points', r0."points",
+      'hours', CASE WHEN abs(r0."hours") < 'Infinity' THEN r0."hours" END,
+      'cost', r0."cost"::text,
+      'closed', r0."closed",
+      'createdAt', (r0."created_at" AT TIME ZONE 'UTC')
+    ) AS "data",
+    (r0."created_at" AT TIME ZONE 'UTC') AS "created_at",
+    r0."priority" AS "priority",
+    CASE WHEN abs(r0."hours") < 'Infinity' THEN r0."hours" END AS "hours"
+  FROM (
+    SELECT *, (length(title)) AS "titleLength"
+    FROM "public"."tb_ticket"
+  ) r0
+  JOIN "public"."tv_ticket" s ON s."id" = r0."id"
+  WHERE r0."id" = ANY($1::text[]::bigint[])
+)
+UPDATE "public"."tv_ticket" s
+SET
+  "data" = d."freshet_data" || d."data",
+  "created_at" = d."created_at",
+  "priority" = d."priority",
+  "hours" = d."hours",
+  "freshet_lsn" = $2::pg_lsn,
+  "freshet_time" = $3::timestamptz
+FROM docs d
+WHERE s.ctid = d."freshet_row"
+  AND ((d."freshet_data" -> 'id') IS DISTINCT FROM (d."data" -> 'id')
+    OR (d."freshet_data" -> 'title') IS DISTINCT FROM (d."data" -> 'title')
+    OR (d."freshet_data" -> 'titleLength') IS DISTINCT FROM (d."data" -> 'titleLength')
+    OR (d."freshet_data" -> 'priority') IS DISTINCT FROM (d."data" -> 'priority')
+    OR (d."freshet_data" -> 'points') IS DISTINCT FROM (d."data" -> 'points')
+    OR (d."freshet_data" -> 'hours') IS DISTINCT FROM (d."data" -> 'hours')
+    OR (d."freshet_data" -> 'cost') IS DISTINCT FROM (d."data" -> 'cost')
+    OR (d."freshet_data" -> 'closed') IS DISTINCT FROM (d."data" -> 'closed')
+    OR (d."freshet_data" -> 'createdAt') IS DISTINCT FROM (d."data" -> 'createdAt')
+    OR d."freshet_1" IS DISTINCT FROM d."created_at"
+    OR d."freshet_3" IS DISTINCT FROM d."priority"
+    OR d."freshet_4" IS DISTINCT FROM d."hours")
+RETURNING 'u'::"char" AS op, s."id"::text AS key, (
+  CASE WHEN d."freshet_1" IS DISTINCT FROM d."created_at" THEN 2 ELSE 0 END
+  + CASE WHEN d."freshet_3" IS DISTINCT FROM d."priority" THEN 8 ELSE 0 END
+  + CASE WHEN d."freshet_4" IS DISTINCT FROM d."hours" THEN 16 ELSE 0 END
+)::bigint AS moved;
 
 -- Tag: public.tv_tag from public.tb_tag by code (character varying(20))
 
@@ -802,6 +975,36 @@ CREATE TABLE IF NOT EXISTS "public"."tv_tag" (
   "freshet_time" timestamptz NOT NULL
 ) WITH (fillfactor = 80);
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_tag_label_code_idx" ON "public"."tv_tag" ("label", "code");
+
+-- Tag: patch of its own row
+WITH docs AS MATERIALIZED (
+  SELECT
+    s.ctid AS "freshet_row",
+    s."data" || '{}' AS "freshet_data",
+    s."label" AS "freshet_0",
+    jsonb_build_object(
+      'code', r0."code",
+      'label', r0."label"
+    ) AS "data",
+    r0."label" AS "label"
+  FROM "public"."tb_tag" r0
+  JOIN "public"."tv_tag" s ON s."code" = r0."code" COLLATE "default"
+  WHERE r0."code" = ANY($1::text[])
+)
+UPDATE "public"."tv_tag" s
+SET
+  "data" = d."freshet_data" || d."data",
+  "label" = d."label",
+  "freshet_lsn" = $2::pg_lsn,
+  "freshet_time" = $3::timestamptz
+FROM docs d
+WHERE s.ctid = d."freshet_row"
+  AND ((d."freshet_data" -> 'code') IS DISTINCT FROM (d."data" -> 'code')
+    OR (d."freshet_data" -> 'label') IS DISTINCT FROM (d."data" -> 'label')
+    OR d."freshet_0" IS DISTINCT FROM d."label" COLLATE "default")
+RETURNING 'u'::"char" AS op, s."code"::text AS key, (
+  CASE WHEN d."freshet_0" IS DISTINCT FROM d."label" COLLATE "default" THEN 1 ELSE 0 END
+)::bigint AS moved;
 
 -- Order: public.tv_order from public.tb_order by id (uuid)
 
@@ -868,7 +1071,8 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_order_region_number_id_idx" ON "publ
 -- Order: patch of customer
 WITH docs AS MATERIALIZED (
   SELECT
-    r0."id" AS "id",
+    s.ctid AS "freshet_row",
+    s."data" || '{}' AS "freshet_data",
     jsonb_build_object(
       'customer', (
         SELECT jsonb_build_object(
@@ -884,17 +1088,18 @@ WITH docs AS MATERIALIZED (
       )
     ) AS "data"
   FROM "public"."tb_order" r0
+  JOIN "public"."tv_order" s ON s."id" = r0."id"
   WHERE r0."id" = ANY($1::text[]::uuid[])
 )
 UPDATE "public"."tv_order" s
 SET
-  "data" = s."data" || d."data",
+  "data" = d."freshet_data" || d."data",
   "freshet_lsn" = $2::pg_lsn,
   "freshet_time" = $3::timestamptz
 FROM docs d
-WHERE s."id" = d."id"
-  AND ((s."data" -> 'customer') IS DISTINCT FROM (d."data" -> 'customer'))
-RETURNING 'u'::"char" AS op, s."id"::text AS key;
+WHERE s.ctid = d."freshet_row"
+  AND ((d."freshet_data" -> 'customer') IS DISTINCT FROM (d."data" -> 'customer'))
+RETURNING 'u'::"char" AS op, s."id"::text AS key, 0::bigint AS moved;
 
 -- Product: public.tv_product from public.tb_product by id (integer)
 
@@ -947,6 +1152,38 @@ CREATE TABLE IF NOT EXISTS "public"."tv_product" (
   "freshet_time" timestamptz NOT NULL
 ) WITH (fillfactor = 80);
 CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_product_price_id_idx" ON "public"."tv_product" ("price", "id");
+
+-- Product: patch of its own row
+WITH docs AS MATERIALIZED (
+  SELECT
+    s.ctid AS "freshet_row",
+    s."data" || '{}' AS "freshet_data",
+    s."price" AS "freshet_0",
+    jsonb_build_object(
+      'id', r0."id"::text,
+      'name', r0."name",
+      'price', r0."price"::text
+    ) AS "data",
+    r0."price" AS "price"
+  FROM "public"."tb_product" r0
+  JOIN "public"."tv_product" s ON s."id" = r0."id"
+  WHERE r0."id" = ANY($1::text[]::integer[])
+)
+UPDATE "public"."tv_product" s
+SET
+  "data" = d."freshet_data" || d."data",
+  "price" = d."price",
+  "freshet_lsn" = $2::pg_lsn,
+  "freshet_time" = $3::timestamptz
+FROM docs d
+WHERE s.ctid = d."freshet_row"
+  AND ((d."freshet_data" -> 'id') IS DISTINCT FROM (d."data" -> 'id')
+    OR (d."freshet_data" -> 'name') IS DISTINCT FROM (d."data" -> 'name')
+    OR (d."freshet_data" -> 'price') IS DISTINCT FROM (d."data" -> 'price')
+    OR d."freshet_0" IS DISTINCT FROM d."price")
+RETURNING 'u'::"char" AS op, s."id"::text AS key, (
+  CASE WHEN d."freshet_0" IS DISTINCT FROM d."price" THEN 1 ELSE 0 END
+)::bigint AS moved;
 
 -- Sample: app.tv_sample from app.tb_sample by code (text)
 
@@ -1093,6 +1330,7 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_sample_data__code_idx" ON "app"."tv_
 
 -- public.tb_company(id) -> Company
 --   matters: id, mood, name, pk_company
+--   a patch while unmoved: id, pk_company
 --   the value is the key
 
 -- public.tb_company(pk_company) -> Person.company
@@ -1184,6 +1422,7 @@ WHERE t1."pk_company" = ANY($1::text[]::integer[]);
 
 -- public.tb_person(id) -> Person
 --   matters: deleted_at, email, first_name, fk_company, fk_manager, id, last_name, pk_person
+--   a patch while unmoved: deleted_at, fk_company, fk_manager, id, pk_person
 --   the value is the key
 
 -- public.tb_person(pk_person) -> Person.manager
@@ -1277,6 +1516,7 @@ WHERE t1."product_id" = ANY($1::text[]::integer[]);
 
 -- public.tb_product(id) -> Product
 --   matters: id, name, price
+--   a patch while unmoved: id
 --   the value is the key
 
 -- source public.tb_profile
@@ -1315,6 +1555,7 @@ WHERE t1."tag_code" = ANY($1::text[]);
 
 -- public.tb_tag(code) -> Tag
 --   matters: code, label
+--   a patch while unmoved: code
 --   the value is the key
 
 -- source public.tb_ticket
@@ -1337,6 +1578,7 @@ WHERE t1."pk_person" = ANY($1::text[]::bigint[]);
 
 -- public.tb_ticket(id) -> Ticket
 --   matters: assignee, closed, cost, created_at, hours, id, points, priority, reporter, title
+--   a patch while unmoved: assignee, id, reporter
 --   the value is the key
 
 -- public.tb_ticket(id) -> Tag.tickets

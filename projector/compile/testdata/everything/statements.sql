@@ -31,31 +31,47 @@ WITH docs AS MATERIALIZED (
   FROM "public"."tb_tag" r0
   WHERE r0."code" = ANY($1::text[])
 ), changed AS MATERIALIZED (
-  SELECT d.*, s."code" IS NULL AS freshet_new
+  SELECT d.*, s.ctid AS "freshet_row", (
+    CASE WHEN s."label" IS DISTINCT FROM d."label" COLLATE "default" THEN 1 ELSE 0 END
+  )::bigint AS "freshet_moved"
   FROM docs d
   LEFT JOIN "public"."tv_tag" s ON s."code" = d."code" COLLATE "default"
   WHERE s."code" IS NULL
      OR s."data" IS DISTINCT FROM d."data"
      OR s."label" IS DISTINCT FROM d."label" COLLATE "default"
-), written AS (
+), inserted AS (
   INSERT INTO "public"."tv_tag" ("code", "data", "label", "freshet_lsn", "freshet_time")
   SELECT c."code", c."data", c."label", $2::pg_lsn, $3::timestamptz
   FROM changed c
+  WHERE c."freshet_row" IS NULL
   ON CONFLICT ("code") DO UPDATE SET
     "data" = EXCLUDED."data",
     "label" = EXCLUDED."label",
     "freshet_lsn" = EXCLUDED."freshet_lsn",
     "freshet_time" = EXCLUDED."freshet_time"
+), updated AS (
+  UPDATE "public"."tv_tag" s
+  SET
+    "data" = c."data",
+    "label" = c."label",
+    "freshet_lsn" = $2::pg_lsn,
+    "freshet_time" = $3::timestamptz
+  FROM changed c
+  WHERE s.ctid = c."freshet_row"
 ), removed AS (
   DELETE FROM "public"."tv_tag" s
-  WHERE s."code" = ANY($1::text[])
-    AND s."code" NOT IN (SELECT d."code" COLLATE "default" FROM docs d)
+  USING (
+    SELECT k.key
+    FROM unnest($1::text[]) AS k (key)
+    WHERE k.key NOT IN (SELECT d."code" COLLATE "default" FROM docs d)
+  ) g
+  WHERE s."code" = g.key
   RETURNING s."code"
 )
-SELECT (CASE WHEN c.freshet_new THEN 'i' ELSE 'u' END)::"char" AS op, c."code"::text AS key
+SELECT (CASE WHEN c."freshet_row" IS NULL THEN 'i' ELSE 'u' END)::"char" AS op, c."code"::text AS key, c."freshet_moved" AS moved
 FROM changed c
 UNION ALL
-SELECT 'd'::"char", x."code"::text
+SELECT 'd'::"char", x."code"::text, 0::bigint
 FROM removed x;
 
 -- Tag: fill

@@ -34,6 +34,38 @@ CREATE TABLE IF NOT EXISTS "public"."tv_region" (
   "freshet_time" timestamptz NOT NULL
 ) WITH (fillfactor = 80);
 
+-- Region: patch of its own row
+WITH docs AS MATERIALIZED (
+  SELECT
+    s.ctid AS "freshet_row",
+    s."data" || '{}' AS "freshet_data",
+    jsonb_build_object(
+      'id', r0."id"::text,
+      'name', r0."name",
+      'loud', r0."loud",
+      'info', r0."info"
+    ) AS "data"
+  FROM (
+    SELECT *, (upper(name) || '!') AS "loud"
+    FROM "public"."region"
+    WHERE (NOT hidden)
+  ) r0
+  JOIN "public"."tv_region" s ON s."id" = r0."id"
+  WHERE r0."id" = ANY($1::text[]::integer[])
+)
+UPDATE "public"."tv_region" s
+SET
+  "data" = d."freshet_data" || d."data",
+  "freshet_lsn" = $2::pg_lsn,
+  "freshet_time" = $3::timestamptz
+FROM docs d
+WHERE s.ctid = d."freshet_row"
+  AND ((d."freshet_data" -> 'id') IS DISTINCT FROM (d."data" -> 'id')
+    OR (d."freshet_data" -> 'name') IS DISTINCT FROM (d."data" -> 'name')
+    OR (d."freshet_data" -> 'loud') IS DISTINCT FROM (d."data" -> 'loud')
+    OR (d."freshet_data" -> 'info')::text IS DISTINCT FROM (d."data" -> 'info')::text)
+RETURNING 'u'::"char" AS op, s."id"::text AS key, 0::bigint AS moved;
+
 -- Maker: public.tv_maker from public.maker by id (uuid)
 
 -- Maker: documents
@@ -83,6 +115,34 @@ CREATE TABLE IF NOT EXISTS "public"."tv_maker" (
   "freshet_lsn" pg_lsn NOT NULL,
   "freshet_time" timestamptz NOT NULL
 ) WITH (fillfactor = 80);
+
+-- Maker: patch of its own row
+WITH docs AS MATERIALIZED (
+  SELECT
+    s.ctid AS "freshet_row",
+    s."data" || '{}' AS "freshet_data",
+    jsonb_build_object(
+      'id', r0."id",
+      'name', r0."name"
+    ) AS "data"
+  FROM (
+    SELECT *
+    FROM "public"."maker"
+    WHERE (NOT gone)
+  ) r0
+  JOIN "public"."tv_maker" s ON s."id" = r0."id"
+  WHERE r0."id" = ANY($1::text[]::uuid[])
+)
+UPDATE "public"."tv_maker" s
+SET
+  "data" = d."freshet_data" || d."data",
+  "freshet_lsn" = $2::pg_lsn,
+  "freshet_time" = $3::timestamptz
+FROM docs d
+WHERE s.ctid = d."freshet_row"
+  AND ((d."freshet_data" -> 'id') IS DISTINCT FROM (d."data" -> 'id')
+    OR (d."freshet_data" -> 'name') IS DISTINCT FROM (d."data" -> 'name'))
+RETURNING 'u'::"char" AS op, s."id"::text AS key, 0::bigint AS moved;
 
 -- Label: public.tv_label from public.label by serial (integer)
 
@@ -149,7 +209,8 @@ CREATE TABLE IF NOT EXISTS "public"."tv_label" (
 -- Label: patch of item
 WITH docs AS MATERIALIZED (
   SELECT
-    r0."serial" AS "serial",
+    s.ctid AS "freshet_row",
+    s."data" || '{}' AS "freshet_data",
     jsonb_build_object(
       'item', (
         SELECT jsonb_build_object(
@@ -185,17 +246,18 @@ WITH docs AS MATERIALIZED (
       )
     ) AS "data"
   FROM "public"."label" r0
+  JOIN "public"."tv_label" s ON s."serial" = r0."serial"
   WHERE r0."serial" = ANY($1::text[]::integer[])
 )
 UPDATE "public"."tv_label" s
 SET
-  "data" = s."data" || d."data",
+  "data" = d."freshet_data" || d."data",
   "freshet_lsn" = $2::pg_lsn,
   "freshet_time" = $3::timestamptz
 FROM docs d
-WHERE s."serial" = d."serial"
-  AND ((s."data" -> 'item') IS DISTINCT FROM (d."data" -> 'item'))
-RETURNING 'u'::"char" AS op, s."serial"::text AS key;
+WHERE s.ctid = d."freshet_row"
+  AND ((d."freshet_data" -> 'item') IS DISTINCT FROM (d."data" -> 'item'))
+RETURNING 'u'::"char" AS op, s."serial"::text AS key, 0::bigint AS moved;
 
 -- Item: public.tv_item from public.item by code (character varying(20))
 
@@ -414,7 +476,9 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS "tv_item_null_id_code_idx" ON "public"."
 -- Item: patch of depot
 WITH docs AS MATERIALIZED (
   SELECT
-    r0."code" AS "code",
+    s.ctid AS "freshet_row",
+    s."data" || '{}' AS "freshet_data",
+    s."depot_region_loud" AS "freshet_0",
     jsonb_build_object(
       'depot', (
         SELECT jsonb_build_object(
@@ -463,24 +527,30 @@ WITH docs AS MATERIALIZED (
     FROM "public"."item"
     WHERE (NOT archived)
   ) r0
+  JOIN "public"."tv_item" s ON s."code" = r0."code" COLLATE "default"
   WHERE r0."code" = ANY($1::text[])
 )
 UPDATE "public"."tv_item" s
 SET
-  "data" = s."data" || d."data",
+  "data" = d."freshet_data" || d."data",
   "depot_region_loud" = d."depot_region_loud",
   "freshet_lsn" = $2::pg_lsn,
   "freshet_time" = $3::timestamptz
 FROM docs d
-WHERE s."code" = d."code" COLLATE "default"
-  AND ((s."data" -> 'depot')::text IS DISTINCT FROM (d."data" -> 'depot')::text
-    OR s."depot_region_loud" IS DISTINCT FROM d."depot_region_loud" COLLATE "default")
-RETURNING 'u'::"char" AS op, s."code"::text AS key;
+WHERE s.ctid = d."freshet_row"
+  AND ((d."freshet_data" -> 'depot')::text IS DISTINCT FROM (d."data" -> 'depot')::text
+    OR d."freshet_0" IS DISTINCT FROM d."depot_region_loud" COLLATE "default")
+RETURNING 'u'::"char" AS op, s."code"::text AS key, (
+  CASE WHEN d."freshet_0" IS DISTINCT FROM d."depot_region_loud" COLLATE "default" THEN 1 ELSE 0 END
+)::bigint AS moved;
 
 -- Item: patch of maker
 WITH docs AS MATERIALIZED (
   SELECT
-    r0."code" AS "code",
+    s.ctid AS "freshet_row",
+    s."data" || '{}' AS "freshet_data",
+    s."maker_item_count" AS "freshet_2",
+    s."maker_name" AS "freshet_3",
     jsonb_build_object(
       'maker', (
         SELECT jsonb_build_object(
@@ -552,26 +622,32 @@ WITH docs AS MATERIALIZED (
     FROM "public"."item"
     WHERE (NOT archived)
   ) r0
+  JOIN "public"."tv_item" s ON s."code" = r0."code" COLLATE "default"
   WHERE r0."code" = ANY($1::text[])
 )
 UPDATE "public"."tv_item" s
 SET
-  "data" = s."data" || d."data",
+  "data" = d."freshet_data" || d."data",
   "maker_item_count" = d."maker_item_count",
   "maker_name" = d."maker_name",
   "freshet_lsn" = $2::pg_lsn,
   "freshet_time" = $3::timestamptz
 FROM docs d
-WHERE s."code" = d."code" COLLATE "default"
-  AND ((s."data" -> 'maker') IS DISTINCT FROM (d."data" -> 'maker')
-    OR s."maker_item_count" IS DISTINCT FROM d."maker_item_count"
-    OR s."maker_name" IS DISTINCT FROM d."maker_name" COLLATE "default")
-RETURNING 'u'::"char" AS op, s."code"::text AS key;
+WHERE s.ctid = d."freshet_row"
+  AND ((d."freshet_data" -> 'maker') IS DISTINCT FROM (d."data" -> 'maker')
+    OR d."freshet_2" IS DISTINCT FROM d."maker_item_count"
+    OR d."freshet_3" IS DISTINCT FROM d."maker_name" COLLATE "default")
+RETURNING 'u'::"char" AS op, s."code"::text AS key, (
+  CASE WHEN d."freshet_2" IS DISTINCT FROM d."maker_item_count" THEN 4 ELSE 0 END
+  + CASE WHEN d."freshet_3" IS DISTINCT FROM d."maker_name" COLLATE "default" THEN 8 ELSE 0 END
+)::bigint AS moved;
 
 -- Item: patch of null
 WITH docs AS MATERIALIZED (
   SELECT
-    r0."code" AS "code",
+    s.ctid AS "freshet_row",
+    s."data" || '{}' AS "freshet_data",
+    s."null_id" AS "freshet_5",
     jsonb_build_object(
       'null', (
         SELECT jsonb_build_object(
@@ -600,24 +676,28 @@ WITH docs AS MATERIALIZED (
     FROM "public"."item"
     WHERE (NOT archived)
   ) r0
+  JOIN "public"."tv_item" s ON s."code" = r0."code" COLLATE "default"
   WHERE r0."code" = ANY($1::text[])
 )
 UPDATE "public"."tv_item" s
 SET
-  "data" = s."data" || d."data",
+  "data" = d."freshet_data" || d."data",
   "null_id" = d."null_id",
   "freshet_lsn" = $2::pg_lsn,
   "freshet_time" = $3::timestamptz
 FROM docs d
-WHERE s."code" = d."code" COLLATE "default"
-  AND ((s."data" -> 'null') IS DISTINCT FROM (d."data" -> 'null')
-    OR s."null_id" IS DISTINCT FROM d."null_id")
-RETURNING 'u'::"char" AS op, s."code"::text AS key;
+WHERE s.ctid = d."freshet_row"
+  AND ((d."freshet_data" -> 'null') IS DISTINCT FROM (d."data" -> 'null')
+    OR d."freshet_5" IS DISTINCT FROM d."null_id")
+RETURNING 'u'::"char" AS op, s."code"::text AS key, (
+  CASE WHEN d."freshet_5" IS DISTINCT FROM d."null_id" THEN 32 ELSE 0 END
+)::bigint AS moved;
 
 -- Item: patch of label
 WITH docs AS MATERIALIZED (
   SELECT
-    r0."code" AS "code",
+    s.ctid AS "freshet_row",
+    s."data" || '{}' AS "freshet_data",
     jsonb_build_object(
       'label', (
         SELECT jsonb_build_object(
@@ -643,17 +723,18 @@ WITH docs AS MATERIALIZED (
     FROM "public"."item"
     WHERE (NOT archived)
   ) r0
+  JOIN "public"."tv_item" s ON s."code" = r0."code" COLLATE "default"
   WHERE r0."code" = ANY($1::text[])
 )
 UPDATE "public"."tv_item" s
 SET
-  "data" = s."data" || d."data",
+  "data" = d."freshet_data" || d."data",
   "freshet_lsn" = $2::pg_lsn,
   "freshet_time" = $3::timestamptz
 FROM docs d
-WHERE s."code" = d."code" COLLATE "default"
-  AND ((s."data" -> 'label') IS DISTINCT FROM (d."data" -> 'label'))
-RETURNING 'u'::"char" AS op, s."code"::text AS key;
+WHERE s.ctid = d."freshet_row"
+  AND ((d."freshet_data" -> 'label') IS DISTINCT FROM (d."data" -> 'label'))
+RETURNING 'u'::"char" AS op, s."code"::text AS key, 0::bigint AS moved;
 
 -- source public.depot
 --   reads     area, number, region, title
@@ -733,6 +814,7 @@ WHERE t1."maker" = ANY($1::text[]::uuid[]);
 
 -- public.maker(id) -> Maker
 --   matters: gone, id, name
+--   a patch while unmoved: gone, id
 --   the value is the key
 
 -- public.maker(id) -> Item.maker
@@ -777,6 +859,7 @@ WHERE t1."serial" = ANY($1::text[]::integer[]);
 
 -- public.region(id) -> Region
 --   matters: hidden, id, info, name
+--   a patch while unmoved: hidden, id
 --   the value is the key
 
 -- public.region(id) -> Label.item.depot.region

@@ -23,6 +23,30 @@ CREATE TABLE IF NOT EXISTS "public"."tv_author" (
   "freshet_time" timestamptz NOT NULL
 ) WITH (fillfactor = 80);
 
+-- Author: patch of its own row
+WITH docs AS MATERIALIZED (
+  SELECT
+    s.ctid AS "freshet_row",
+    s."data" || '{}' AS "freshet_data",
+    jsonb_build_object(
+      'id', r0."id",
+      'penName', r0."pen_name"
+    ) AS "data"
+  FROM "public"."tb_author" r0
+  JOIN "public"."tv_author" s ON s."id" = r0."id"
+  WHERE r0."id" = ANY($1::text[]::uuid[])
+)
+UPDATE "public"."tv_author" s
+SET
+  "data" = d."freshet_data" || d."data",
+  "freshet_lsn" = $2::pg_lsn,
+  "freshet_time" = $3::timestamptz
+FROM docs d
+WHERE s.ctid = d."freshet_row"
+  AND ((d."freshet_data" -> 'id') IS DISTINCT FROM (d."data" -> 'id')
+    OR (d."freshet_data" -> 'penName') IS DISTINCT FROM (d."data" -> 'penName'))
+RETURNING 'u'::"char" AS op, s."id"::text AS key, 0::bigint AS moved;
+
 -- Book: public.tv_book from public.tb_book by id (uuid)
 
 -- Book: documents
@@ -77,7 +101,8 @@ CREATE TABLE IF NOT EXISTS "public"."tv_book" (
 -- Book: patch of author
 WITH docs AS MATERIALIZED (
   SELECT
-    r0."id" AS "id",
+    s.ctid AS "freshet_row",
+    s."data" || '{}' AS "freshet_data",
     jsonb_build_object(
       'author', (
         SELECT jsonb_build_object(
@@ -89,22 +114,24 @@ WITH docs AS MATERIALIZED (
       )
     ) AS "data"
   FROM "public"."tb_book" r0
+  JOIN "public"."tv_book" s ON s."id" = r0."id"
   WHERE r0."id" = ANY($1::text[]::uuid[])
 )
 UPDATE "public"."tv_book" s
 SET
-  "data" = s."data" || d."data",
+  "data" = d."freshet_data" || d."data",
   "freshet_lsn" = $2::pg_lsn,
   "freshet_time" = $3::timestamptz
 FROM docs d
-WHERE s."id" = d."id"
-  AND ((s."data" -> 'author') IS DISTINCT FROM (d."data" -> 'author'))
-RETURNING 'u'::"char" AS op, s."id"::text AS key;
+WHERE s.ctid = d."freshet_row"
+  AND ((d."freshet_data" -> 'author') IS DISTINCT FROM (d."data" -> 'author'))
+RETURNING 'u'::"char" AS op, s."id"::text AS key, 0::bigint AS moved;
 
 -- Book: patch of editor
 WITH docs AS MATERIALIZED (
   SELECT
-    r0."id" AS "id",
+    s.ctid AS "freshet_row",
+    s."data" || '{}' AS "freshet_data",
     jsonb_build_object(
       'editor', (
         SELECT jsonb_build_object(
@@ -116,17 +143,51 @@ WITH docs AS MATERIALIZED (
       )
     ) AS "data"
   FROM "public"."tb_book" r0
+  JOIN "public"."tv_book" s ON s."id" = r0."id"
   WHERE r0."id" = ANY($1::text[]::uuid[])
 )
 UPDATE "public"."tv_book" s
 SET
-  "data" = s."data" || d."data",
+  "data" = d."freshet_data" || d."data",
   "freshet_lsn" = $2::pg_lsn,
   "freshet_time" = $3::timestamptz
 FROM docs d
-WHERE s."id" = d."id"
-  AND ((s."data" -> 'editor') IS DISTINCT FROM (d."data" -> 'editor'))
-RETURNING 'u'::"char" AS op, s."id"::text AS key;
+WHERE s.ctid = d."freshet_row"
+  AND ((d."freshet_data" -> 'editor') IS DISTINCT FROM (d."data" -> 'editor'))
+RETURNING 'u'::"char" AS op, s."id"::text AS key, 0::bigint AS moved;
+
+-- Book: patch of its own row
+WITH docs AS MATERIALIZED (
+  SELECT
+    s.ctid AS "freshet_row",
+    s."data" || '{}' AS "freshet_data",
+    jsonb_build_object(
+      'id', r0."id",
+      'title', r0."title",
+      'editor', (
+        SELECT jsonb_build_object(
+          'id', r1."id",
+          'penName', r1."pen_name"
+        )
+        FROM "public"."tb_author" r1
+        WHERE r1."id" = r0."editor_id"
+      )
+    ) AS "data"
+  FROM "public"."tb_book" r0
+  JOIN "public"."tv_book" s ON s."id" = r0."id"
+  WHERE r0."id" = ANY($1::text[]::uuid[])
+)
+UPDATE "public"."tv_book" s
+SET
+  "data" = d."freshet_data" || d."data",
+  "freshet_lsn" = $2::pg_lsn,
+  "freshet_time" = $3::timestamptz
+FROM docs d
+WHERE s.ctid = d."freshet_row"
+  AND ((d."freshet_data" -> 'id') IS DISTINCT FROM (d."data" -> 'id')
+    OR (d."freshet_data" -> 'title') IS DISTINCT FROM (d."data" -> 'title')
+    OR (d."freshet_data" -> 'editor') IS DISTINCT FROM (d."data" -> 'editor'))
+RETURNING 'u'::"char" AS op, s."id"::text AS key, 0::bigint AS moved;
 
 -- source public.tb_author
 --   reads     id, pen_name
@@ -134,6 +195,7 @@ RETURNING 'u'::"char" AS op, s."id"::text AS key;
 
 -- public.tb_author(id) -> Author
 --   matters: id, pen_name
+--   a patch while unmoved: id
 --   the value is the key
 
 -- public.tb_author(id) -> Book.author
@@ -168,6 +230,7 @@ WHERE t1."editor_id" = ANY($1::text[]::uuid[]);
 
 -- public.tb_book(id) -> Book
 --   matters: author_id, editor_id, id, title
+--   a patch while unmoved: author_id, id
 --   the value is the key
 
 -- source public.tb_sale
