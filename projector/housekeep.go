@@ -72,6 +72,12 @@ func (l *loop) portion() int {
 	return apply.MaxDue
 }
 
+func (l *loop) confirm(lsn pglogrepl.LSN) {
+	l.confirmed = max(l.confirmed, lsn)
+	l.stream.Confirm(lsn)
+	l.engine.confirmed.Store(uint64(lsn))
+}
+
 // confirmFlushed confirms the last batch of a loop that has become idle, once
 // the server has flushed it.
 func (l *loop) confirmFlushed(work context.Context) error {

@@ -76,8 +76,11 @@ func (s *lanes) cut() {
 	}
 }
 
-// take takes the next chunk, if it is time for one and none is at hand.
-func (s *lanes) take() *apply.Chunk {
+// take takes the next chunk for a batch that is about to begin, if it is time
+// for one and none is at hand. It must be before the batch's snapshot: a row
+// that has left since is not among the keys of a cursor that is younger than the
+// snapshot, and yet its document is to be as the snapshot has it.
+func (s *lanes) take() {
 	first, second := s.changes, s.fills
 	if s.last == s.changes {
 		first, second = second, first
@@ -87,6 +90,10 @@ func (s *lanes) take() *apply.Chunk {
 			s.hand = lane
 		}
 	}
+}
+
+// atHand is the chunk that the batch takes along; nil: none.
+func (s *lanes) atHand() *apply.Chunk {
 	if s.hand == nil {
 		return nil
 	}

@@ -385,6 +385,7 @@ func passing(err error) bool {
 // try does one batch: snapshot, marker, affected keys, documents, commit. What
 // was received before is rebuilt while the marker is on its way.
 func (l *loop) try(ctx, work context.Context, pending []apply.PendingKey) error {
+	l.fanOuts.take()
 	snapshot, err := l.applier.Begin(work)
 	if err != nil {
 		return err
@@ -409,7 +410,7 @@ func (l *loop) try(ctx, work context.Context, pending []apply.PendingKey) error 
 	}
 	drained := time.Since(waited)
 	rest := l.rest(snapshot, end)
-	idle := early.Empty() && rest.Empty() && len(pending) == 0 && len(l.wanted) == 0 && len(l.whole) == 0 && l.fanOuts.take() == nil
+	idle := early.Empty() && rest.Empty() && len(pending) == 0 && len(l.wanted) == 0 && len(l.whole) == 0 && l.fanOuts.atHand() == nil
 	if idle && !l.queue.Empty() && !l.force {
 		// Nothing that was received is visible yet.
 		l.lookSoon()
@@ -450,7 +451,7 @@ func (l *loop) rest(snapshot *batch.Snapshot, end pglogrepl.LSN) batch.Batch {
 
 // finish applies a batch that is complete, and books it.
 func (l *loop) finish(work context.Context, ready batch.Batch, pending []apply.PendingKey, drained time.Duration) error {
-	chunk := l.fanOuts.take()
+	chunk := l.fanOuts.atHand()
 	result, err := l.applier.Apply(work, apply.Work{
 		Number: l.number + 1, Batch: ready, Pending: pending, Wanted: l.wanted,
 		Chunk: chunk, Waiting: l.fanOuts.sinceAfter(),
@@ -476,12 +477,6 @@ func (l *loop) finish(work context.Context, ready batch.Batch, pending []apply.P
 		l.lookSoon()
 	}
 	return nil
-}
-
-func (l *loop) confirm(lsn pglogrepl.LSN) {
-	l.confirmed = max(l.confirmed, lsn)
-	l.stream.Confirm(lsn)
-	l.engine.confirmed.Store(uint64(lsn))
 }
 
 func (l *loop) lookSoon() { l.again = min(max(2*l.again, waitAgain), tick) }
