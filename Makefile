@@ -8,11 +8,12 @@ TEST := go test -p 2 -timeout 10m
 DEMO := # flags of freshet demo: make demo DEMO='--rate 500'
 SOAK := 10m
 SOAKFLAGS := # make soak SOAK=1h SOAKFLAGS='-soak.seed 7 -soak.writers 8 -soak.faults all,-net'; the list: go test ./projector/soak -args -help
+CASES := 20000 # of make conformance; behind a colon the seed
 TRACE := # a file that a soak has left
 MATRIX := # flags of go run ./deploy/testmatrix, and packages
 BENCH := # flags of go run ./bench
 
-.PHONY: build test test-matrix demo bench soak soak-replay lint fmt generate postgres clean
+.PHONY: build test conformance test-matrix demo bench soak soak-replay lint fmt generate postgres clean
 
 build: ## bin/freshet
 	go build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/freshet ./cmd/freshet
@@ -22,6 +23,10 @@ test: postgres ## all tests, on Postgres servers of their own
 
 test-matrix: ## all tests against Postgres 14 to 18, those that are here and those that can be fetched: make test-matrix MATRIX='-versions 14,17 ./projector'
 	go run ./deploy/testmatrix $(MATRIX)
+
+conformance: ## fresh random cases, answered by this API and by graphql-js (needs node): make conformance CASES=50000
+	cd api/testdata/graphqljs && npm ci --no-audit --no-fund
+	FRESHET_CONFORMANCE=$(strip $(CASES)) go test -timeout 0 -count 1 -v -run 'TestConformanceLive$$' ./api
 
 demo: postgres build ## see it work; Ctrl-C ends it and leaves nothing behind
 	@bin/freshet demo $(DEMO)

@@ -12,10 +12,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/jackc/pglogrepl"
-
 	"freshet/api/page"
 	"freshet/api/served"
+	"freshet/cache"
 	"freshet/model"
 )
 
@@ -188,10 +187,10 @@ func (p *pageOnce) Page(ctx context.Context, q *page.Query, visit func(PageRow) 
 }
 
 // Documents leaves out the notes that memStore takes, which would grow.
-func (p *pageOnce) Documents(ctx context.Context, t *served.Type, keys []string, visit func(string, []byte) error) (pglogrepl.LSN, error) {
-	lsn, err := p.memStore.Documents(ctx, t, keys, visit)
+func (p *pageOnce) Documents(ctx context.Context, t *served.Type, keys []string, visit func(string, []byte) error) (cache.Position, error) {
+	at, err := p.memStore.Documents(ctx, t, keys, visit)
 	p.calls = p.calls[:0]
-	return lsn, err
+	return at, err
 }
 
 // TestAllocations: a cached hit allocates at most 20 objects, the request's

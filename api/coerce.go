@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -11,12 +10,15 @@ import (
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
+
+	"freshet/api/validate"
 )
 
 // coercer turns the variables of a request, as JSON, into values of the types
 // that the operation declares. Wording is graphql-js's.
 type coercer struct {
 	schema *ast.Schema
+	hide   bool // the names that might have been meant
 	def    *ast.VariableDefinition
 	errs   []*gqlerror.Error
 }
@@ -26,7 +28,7 @@ const maxVariableErrors = 50
 
 // coerce coerces the variables into vars, which has a value for each of the
 // definitions afterwards. raw is a JSON object, or empty.
-func coerce(schema *ast.Schema, defs ast.VariableDefinitionList, raw []byte, vars *variables) []*gqlerror.Error {
+func (s *Server) coerce(defs ast.VariableDefinitionList, raw []byte, vars *variables) []*gqlerror.Error {
 	vars.defs = defs
 	vars.values = vars.values[:0]
 	for range defs {
@@ -35,11 +37,13 @@ func coerce(schema *ast.Schema, defs ast.VariableDefinitionList, raw []byte, var
 	if len(defs) == 0 {
 		return nil
 	}
-	c := coercer{schema: schema}
+	c := coercer{schema: s.schema.AST, hide: s.cfg.NoIntrospection || s.cfg.NoSuggestions}
+	// What is given is told apart first: faults are told in the order of the
+	// definitions.
 	err := members(raw, func(name, value []byte) {
 		for i, d := range defs {
 			if d.Variable == string(name) {
-				vars.values[i] = c.variable(d, value)
+				vars.values[i] = given(value)
 			}
 		}
 	})
@@ -47,12 +51,20 @@ func coerce(schema *ast.Schema, defs ast.VariableDefinitionList, raw []byte, var
 		return []*gqlerror.Error{{Message: "Variables must be a JSON object."}}
 	}
 	for i, d := range defs {
-		if _, gone := vars.values[i].(missing); gone {
+		if value, ok := vars.values[i].(given); ok {
+			vars.values[i] = c.variable(d, value)
+		} else {
 			vars.values[i] = c.absent(d)
+		}
+		if len(c.errs) > maxVariableErrors {
+			break
 		}
 	}
 	return c.errs
 }
+
+// given is the JSON of a variable that is yet to be coerced.
+type given []byte
 
 // absent is the value of a variable that was not given.
 func (c *coercer) absent(d *ast.VariableDefinition) any {
@@ -76,11 +88,14 @@ func (c *coercer) typed(v any, t *ast.Type) any {
 }
 
 func (c *coercer) fail(d *ast.VariableDefinition, message string) {
-	if len(c.errs) < maxVariableErrors {
+	switch {
+	case len(c.errs) < maxVariableErrors:
 		c.errs = append(c.errs, &gqlerror.Error{
 			Message:   message,
 			Locations: []gqlerror.Location{{Line: d.Position.Line, Column: d.Position.Column}},
 		})
+	case len(c.errs) == maxVariableErrors:
+		c.errs = append(c.errs, &gqlerror.Error{Message: "Too many errors processing variables, error limit reached. Execution aborted."})
 	}
 }
 
@@ -92,10 +107,8 @@ func (c *coercer) variable(d *ast.VariableDefinition, raw []byte) any {
 			return s
 		}
 	}
-	var v any
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber()
-	if err := dec.Decode(&v); err != nil {
+	v, err := decodeOrdered(raw)
+	if err != nil {
 		c.fail(d, "Variables must be a JSON object.")
 		return nil
 	}
@@ -151,13 +164,15 @@ func (c *coercer) coerceList(v any, t *ast.Type, path []string) any {
 }
 
 func (c *coercer) coerceObject(v any, def *ast.Definition, path []string) any {
-	given, ok := v.(map[string]any)
+	given, ok := v.(*orderedObject)
 	if !ok {
 		return c.invalid(v, path, fmt.Sprintf("Expected type \"%s\" to be an object.", def.Name))
 	}
-	out := make(map[string]any, len(given))
+	out := make(map[string]any, len(given.names))
+	names := make([]string, 0, len(def.Fields))
 	for _, f := range def.Fields {
-		item, ok := given[f.Name]
+		names = append(names, f.Name)
+		item, ok := given.values[f.Name]
 		switch {
 		case ok:
 			out[f.Name] = c.coerceValue(item, f.Type, append(slices.Clip(path), "."+f.Name))
@@ -165,21 +180,35 @@ func (c *coercer) coerceObject(v any, def *ast.Definition, path []string) any {
 			c.invalid(v, path, fmt.Sprintf("Field \"%s\" of required type \"%s\" was not provided.", f.Name, f.Type))
 		}
 	}
-	for _, name := range sortedKeys(given) {
-		if def.Fields.ForName(name) == nil {
-			c.invalid(v, path, fmt.Sprintf("Field \"%s\" is not defined by type \"%s\".", name, def.Name))
+	for _, name := range given.names {
+		if !slices.Contains(names, name) {
+			c.invalid(v, path, fmt.Sprintf("Field \"%s\" is not defined by type \"%s\".", name, def.Name)+c.suggest(func() string {
+				return validate.DidYouMean(validate.Suggestions(name, names))
+			}))
 		}
 	}
 	return out
 }
 
+func (c *coercer) suggest(words func() string) string {
+	if c.hide {
+		return ""
+	}
+	return words()
+}
+
 func (c *coercer) coerceEnum(v any, def *ast.Definition, path []string) any {
 	s, ok := v.(string)
 	if !ok {
-		return c.invalid(v, path, fmt.Sprintf("Enum \"%s\" cannot represent non-string value: %s.", def.Name, inspect(v, 0)))
+		shown := inspect(v, 0)
+		return c.invalid(v, path, fmt.Sprintf("Enum \"%s\" cannot represent non-string value: %s.", def.Name, shown)+c.suggest(func() string {
+			return validate.EnumSuggestion(def, shown)
+		}))
 	}
 	if def.EnumValues.ForName(s) == nil {
-		return c.invalid(v, path, fmt.Sprintf("Value \"%s\" does not exist in \"%s\" enum.", s, def.Name))
+		return c.invalid(v, path, fmt.Sprintf("Value \"%s\" does not exist in \"%s\" enum.", s, def.Name)+c.suggest(func() string {
+			return validate.EnumSuggestion(def, s)
+		}))
 	}
 	return s
 }
@@ -207,17 +236,24 @@ func (c *coercer) coerceScalar(v any, def *ast.Definition, path []string) any {
 		}
 		return c.invalid(v, path, "Boolean cannot represent a non boolean value: "+inspect(v, 0))
 	case "ID":
-		if isString || isNumber && isInteger(n) {
+		if isString {
 			return v
+		}
+		if whole, ok := wholeNumber(n); isNumber && ok {
+			return whole
 		}
 		return c.invalid(v, path, "ID cannot represent value: "+inspect(v, 0))
 	}
 	return v // a custom scalar: looked at where it is used
 }
 
-func isInteger(n json.Number) bool {
-	_, err := strconv.ParseInt(n.String(), 10, 64)
-	return err == nil
+// wholeNumber returns a number without fraction as it is written out.
+func wholeNumber(n json.Number) (json.Number, bool) {
+	if _, err := strconv.ParseInt(n.String(), 10, 64); err == nil {
+		return n, true
+	}
+	f, err := n.Float64()
+	return json.Number(jsNumber(n)), err == nil && f == math.Trunc(f)
 }
 
 func (c *coercer) coerceInt(v any, path []string) any {

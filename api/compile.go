@@ -18,6 +18,8 @@ type compiler struct {
 	include func(ast.DirectiveList) bool
 	fields  int // compiled so far
 	limit   int
+
+	rootName string // the type of the operation's own fields
 }
 
 // errTooLarge says that a query selects more fields than the limit.
@@ -34,7 +36,11 @@ func (c *compiler) compile(op *ast.OperationDefinition) (p *plan, err error) {
 		}
 	}()
 	p = &plan{}
-	for _, g := range c.collect("Query", op.SelectionSet) {
+	c.rootName = "Query"
+	if op.Operation == ast.Subscription {
+		c.rootName = "Subscription"
+	}
+	for _, g := range c.collect(c.rootName, op.SelectionSet) {
 		p.roots = append(p.roots, c.root(g))
 	}
 	return p, nil
@@ -83,11 +89,7 @@ func (c *compiler) collectInto(groups []group, visited map[string]bool, typeName
 
 // applies says whether a fragment is one for objects of a type.
 func (c *compiler) applies(condition, typeName string) bool {
-	if condition == "" || condition == typeName {
-		return true
-	}
-	t := c.schema.Types[typeName]
-	return condition == c.schema.Node && t != nil && t.Stored()
+	return condition == "" || condition == typeName || c.schema.Possible[condition][typeName]
 }
 
 func addNode(groups []group, node *ast.Field) []group {
@@ -132,7 +134,7 @@ func (c *compiler) object(t *served.Type, shape *document.Shape, g group) *selec
 	}
 	for _, sub := range groups {
 		f := c.field(t, shape, sub)
-		sel.stitches = sel.stitches || f.sub != nil && f.sub.stitches
+		sel.stitches = sel.stitches || f.stitches()
 		sel.add(&f)
 		sel.fields = append(sel.fields, f)
 	}
@@ -145,7 +147,7 @@ func (c *compiler) object(t *served.Type, shape *document.Shape, g group) *selec
 // holds says whether a shape has a slot for each of the fields.
 func (c *compiler) holds(shape *document.Shape, groups []group) bool {
 	for _, g := range groups {
-		if name := g.nodes[0].Name; name != "__typename" && !c.isNodeID(name) && shape.Slot(name) < 0 {
+		if name := g.nodes[0].Name; name != "__typename" && !c.isNodeID(name) && !hasField(shape, name) {
 			return false
 		}
 	}
@@ -171,6 +173,8 @@ func (c *compiler) field(t *served.Type, shape *document.Shape, g group) field {
 	f.nonNull, f.elemNonNull = def.Type.NonNull, def.Type.ElemNonNull
 	f.slot = shape.Slot(name)
 	switch {
+	case def.Kind == model.FirstOf && hasField(shape, name):
+		c.firstOf(&f, def, shape, g)
 	case f.slot < 0:
 		f.kind = fieldMissing
 	case def.Kind == model.Relates:

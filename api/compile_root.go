@@ -8,9 +8,10 @@ import (
 // root compiles a field of Query.
 func (c *compiler) root(g group) rootField {
 	node := g.nodes[0]
-	f := rootField{place: c.place(g, "Query"), args: node.Arguments, typename: []byte(`"Query"`)}
+	f := rootField{place: c.place(g, c.rootName), args: node.Arguments, typename: []byte(`"` + c.rootName + `"`)}
 	if node.Definition != nil {
 		f.argDefs = node.Definition.Arguments
+		f.required = requiredVariables(f.args, f.argDefs)
 	}
 	switch node.Name {
 	case "__typename":
@@ -22,7 +23,7 @@ func (c *compiler) root(g group) rootField {
 		f.kind, f.meta = rootType, c.meta("__Type", g)
 		return f
 	}
-	f.root = c.schema.Roots[node.Name]
+	f.root, f.asked = c.schema.Roots[node.Name], constant(f.args)
 	switch f.root.Kind {
 	case served.ByKeys:
 		f.kind, f.sel = rootByKeys, c.object(f.root.Type, f.root.Type.Shape, g)

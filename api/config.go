@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"freshet/api/live"
 	"freshet/api/served"
 	"freshet/cache"
 	"freshet/model"
@@ -74,6 +75,7 @@ type Config struct {
 	WaitTimeout time.Duration
 
 	RequestTimeout time.Duration // from the first read on; default 30 s
+	BodyTimeout    time.Duration // for a request's body to come in; default 30 s
 	MaxBody        int64         // bytes of a request's body; default 1 MiB
 	MaxTokens      int           // of a query; default 10,000
 	MaxDepth       int           // levels of fields; default 15
@@ -90,6 +92,13 @@ type Config struct {
 	// Client names whom a request is from: clients that wait take turns. By
 	// default it is the address of the other end of the connection.
 	Client func(*http.Request) string
+
+	MaxSubscriptions int           // at once; default 20,000
+	MaxConnections   int           // WebSockets and event streams at once; default 20,000
+	MaxOperations    int           // at once on one WebSocket; default 100
+	MaxMessage       int64         // bytes of a client's message on a WebSocket; default 128 KiB
+	InitTimeout      time.Duration // for a client to begin on a WebSocket; default 10 s
+	KeepAlive        time.Duration // between signs of life on WebSockets and event streams; default 20 s
 
 	// NoIntrospection refuses queries for the schema, and suggests no names.
 	NoIntrospection bool
@@ -153,6 +162,7 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	defaultTo(&c.WaitTimeout, 200*time.Millisecond)
 	defaultTo(&c.RequestTimeout, 30*time.Second)
+	defaultTo(&c.BodyTimeout, 30*time.Second)
 	defaultTo(&c.MaxBody, 1<<20)
 	defaultTo(&c.MaxTokens, 10_000)
 	defaultTo(&c.MaxDepth, 15)
@@ -165,6 +175,12 @@ func (c Config) withDefaults() (Config, error) {
 	defaultTo(&c.MaxConcurrent, 256)
 	defaultTo(&c.MaxQueued, 1024)
 	defaultTo(&c.QueueTimeout, 5*time.Second)
+	defaultTo(&c.MaxSubscriptions, live.DefaultMax)
+	defaultTo(&c.MaxConnections, 20_000)
+	defaultTo(&c.MaxOperations, 100)
+	defaultTo(&c.MaxMessage, 128<<10)
+	defaultTo(&c.InitTimeout, 10*time.Second)
+	defaultTo(&c.KeepAlive, 20*time.Second)
 	if c.PersistedBytes == 0 {
 		c.PersistedBytes = 8 << 20
 	}

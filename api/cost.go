@@ -21,10 +21,7 @@ const (
 
 // add counts a field of a selection.
 func (sel *selection) add(f *field) {
-	cost := 1
-	if f.sub != nil {
-		cost += f.times * f.sub.cost
-	}
+	cost := 1 + f.times*f.costOf()
 	sel.cost = min(maxCost, sel.cost+cost)
 }
 

@@ -21,6 +21,11 @@
 // the plan needs (read.go, read_keys.go), level by level (stitch.go), and then
 // writes the answer by copying bytes out of them (write.go).
 //
+// A subscription goes the same way and is then handed to api/live, which has it
+// answered again when what it depends on has changed (subscribe.go, live_query.go,
+// depends.go, only.go). It comes over a WebSocket (sockets.go, api/live/socket) or
+// as an event stream (events.go).
+//
 // GraphiQL is bundled (graphiql.go) and needs nothing but the server itself.
 //
 // api/served derives the schema, api/page the SQL of lists, and api/document

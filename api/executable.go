@@ -44,7 +44,7 @@ func (s *Server) exec(ctx context.Context, oc *graphql.OperationContext) *graphq
 	}
 	r := s.run(ctx)
 	defer s.release(r)
-	if errs := coerce(s.schema.AST, op.def.VariableDefinitions, raw, &r.vars); errs != nil {
+	if errs := s.coerce(op.def.VariableDefinitions, raw, &r.vars); errs != nil {
 		return &graphql.Response{Errors: errs}
 	}
 	if r.plan, failed = op.plan(s, &r.vars); failed != nil {

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/vektah/gqlparser/v2/gqlerror"
 
@@ -35,11 +36,17 @@ func (s *Server) failure(ctx context.Context, err error) *gqlerror.Error {
 func (s *Server) loader(t *served.Type) cache.Load[*document.Document] {
 	return func(ctx context.Context, keys []string) (cache.Loaded[*document.Document], error) {
 		values := make(map[string]*document.Document, len(keys))
-		lsn, err := s.store.Documents(ctx, t, keys, func(key string, data []byte) error {
+		at, err := s.store.Documents(ctx, t, keys, func(key string, data []byte) error {
 			doc, err := document.Prepare(t.Shape, data)
+			if err != nil {
+				return fmt.Errorf("%w: %s: %w", cache.ErrBadKey, key, err)
+			}
 			values[key] = doc
-			return err
+			return nil
 		})
-		return cache.Loaded[*document.Document]{Values: values, Watermark: lsn}, err
+		if errors.Is(err, errBadValue) {
+			err = fmt.Errorf("%w: %w", cache.ErrBadKey, err)
+		}
+		return cache.Loaded[*document.Document]{Values: values, Watermark: at.Watermark, Batch: at.Batch}, err
 	}
 }

@@ -2,7 +2,6 @@ package api
 
 import (
 	"fmt"
-	"regexp"
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -37,13 +36,4 @@ func hidden(doc *ast.QueryDocument) (errs []*gqlerror.Error) {
 		errs = append(errs, introspects(f.SelectionSet)...)
 	}
 	return errs
-}
-
-var suggestion = regexp.MustCompile(`\s*Did you mean .*\?$`)
-
-// unsuggested takes the names that might have been meant out of messages.
-func unsuggested(errs []*gqlerror.Error) {
-	for _, e := range errs {
-		e.Message = suggestion.ReplaceAllString(e.Message, "")
-	}
 }

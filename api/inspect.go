@@ -3,7 +3,7 @@ package api
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -22,12 +22,12 @@ func inspect(v any, depth int) string {
 	case string:
 		return string(appendText(nil, v))
 	case json.Number:
-		return v.String()
+		return jsNumber(v)
 	case bool:
 		return strconv.FormatBool(v)
 	case []any:
 		return inspectList(v, depth)
-	case map[string]any:
+	case *orderedObject:
 		return inspectObject(v, depth)
 	}
 	return fmt.Sprint(v)
@@ -37,7 +37,7 @@ func inspectList(v []any, depth int) string {
 	if len(v) == 0 {
 		return "[]"
 	}
-	if depth > maxInspectDepth {
+	if depth >= maxInspectDepth {
 		return "[Array]"
 	}
 	var items []string
@@ -52,25 +52,33 @@ func inspectList(v []any, depth int) string {
 	return "[" + strings.Join(items, ", ") + "]"
 }
 
-func inspectObject(v map[string]any, depth int) string {
-	if len(v) == 0 {
+func inspectObject(v *orderedObject, depth int) string {
+	if len(v.names) == 0 {
 		return "{}"
 	}
-	if depth > maxInspectDepth {
+	if depth >= maxInspectDepth {
 		return "[Object]"
 	}
 	var items []string
-	for _, k := range sortedKeys(v) {
-		items = append(items, k+": "+inspect(v[k], depth+1))
+	for _, k := range v.names {
+		items = append(items, k+": "+inspect(v.values[k], depth+1))
 	}
 	return "{ " + strings.Join(items, ", ") + " }"
 }
 
-func sortedKeys(m map[string]any) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
+// jsNumber writes a number as JavaScript does.
+func jsNumber(n json.Number) string {
+	f, _ := n.Float64() // what is too large is infinite, as in JavaScript
+	switch size := math.Abs(f); {
+	case math.IsInf(f, 1):
+		return "Infinity"
+	case math.IsInf(f, -1):
+		return "-Infinity"
+	case f == 0:
+		return "0"
+	case size >= 1e21 || size < 1e-6:
+		digits, exponent, _ := strings.Cut(strconv.FormatFloat(f, 'e', -1, 64), "e")
+		return digits + "e" + exponent[:1] + strings.TrimLeft(exponent[1:], "0")
 	}
-	slices.Sort(keys)
-	return keys
+	return strconv.FormatFloat(f, 'f', -1, 64)
 }

@@ -7,7 +7,14 @@ import (
 	"unicode/utf8"
 )
 
-var errJSON = errors.New("it is not well-formed JSON")
+var (
+	errJSON   = errors.New("it is not well-formed JSON")
+	errNested = errors.New("it is nested too deep")
+)
+
+// maxNesting is how deep the JSON of a request may be nested: far deeper than
+// any input type is used, and not so deep that reading it takes much memory.
+const maxNesting = 500
 
 // members calls visit with each member of a JSON object: the name without its
 // quotes and the value as it is written. An empty text has none, and so has
@@ -101,7 +108,9 @@ func (s *reader) value(depth int) ([]byte, error) {
 			}
 			continue
 		case c == '{' || c == '[':
-			depth++
+			if depth++; depth > maxNesting {
+				return nil, errNested
+			}
 		case c == '}' || c == ']':
 			if depth == 0 {
 				return s.raw[start:s.at], s.some(start)

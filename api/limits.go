@@ -7,28 +7,22 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// checkLimits refuses queries that are too deep or have too many aliases or
-// root fields, before validation, whose cost they would drive.
+// checkLimits refuses queries that are too deep or have too many aliases,
+// before validation, whose cost they would drive.
 func (s *Server) checkLimits(doc *ast.QueryDocument) *gqlerror.Error {
-	m := &measure{doc: doc, depths: map[string]int{}}
-	deepest := 0
+	m := &measure{doc: doc, depths: map[string]int{}, counts: map[string]int{}}
+	deepest, aliases := 0, 0
 	for _, op := range doc.Operations {
-		if isMeta(op.SelectionSet) {
-			continue
+		aliases = max(aliases, m.aliases(op.SelectionSet))
+		if !isMeta(op.SelectionSet) {
+			deepest = max(deepest, m.depth(op.SelectionSet))
 		}
-		deepest = max(deepest, m.depth(op.SelectionSet))
-	}
-	for _, f := range doc.Fragments {
-		m.count(f.SelectionSet)
-	}
-	for _, op := range doc.Operations {
-		m.count(op.SelectionSet)
 	}
 	if deepest > s.cfg.MaxDepth {
 		return &gqlerror.Error{Message: fmt.Sprintf("The query is nested %d levels deep; at most %d are allowed.", deepest, s.cfg.MaxDepth)}
 	}
-	if m.aliases > s.cfg.MaxAliases {
-		return &gqlerror.Error{Message: fmt.Sprintf("The query has %d aliases; at most %d are allowed.", m.aliases, s.cfg.MaxAliases)}
+	if aliases > s.cfg.MaxAliases {
+		return &gqlerror.Error{Message: fmt.Sprintf("The query has %d aliases, those of a fragment counted wherever it is spread; at most %d are allowed.", aliases, s.cfg.MaxAliases)}
 	}
 	return nil
 }
@@ -48,9 +42,9 @@ func isMeta(set ast.SelectionSet) bool {
 // measure measures a document that may not be valid yet: fragments may be
 // unknown or go in circles.
 type measure struct {
-	doc     *ast.QueryDocument
-	depths  map[string]int // of fragments; -1 while being measured
-	aliases int
+	doc    *ast.QueryDocument
+	depths map[string]int // of fragments; -1 while being measured
+	counts map[string]int // the aliases of fragments; 0 while being counted
 }
 
 // depth returns how many levels of fields there are.
@@ -85,17 +79,34 @@ func (m *measure) fragment(name string) int {
 	return d
 }
 
-// count counts aliases.
-func (m *measure) count(set ast.SelectionSet) {
+// aliases returns how many aliases there are once all fragments are spread.
+func (m *measure) aliases(set ast.SelectionSet) int {
+	n := 0
 	for _, sel := range set {
 		switch sel := sel.(type) {
 		case *ast.Field:
 			if sel.Alias != sel.Name {
-				m.aliases++
+				n++
 			}
-			m.count(sel.SelectionSet)
+			n += m.aliases(sel.SelectionSet)
 		case *ast.InlineFragment:
-			m.count(sel.SelectionSet)
+			n += m.aliases(sel.SelectionSet)
+		case *ast.FragmentSpread:
+			n += m.aliasesOf(sel.Name)
 		}
 	}
+	return min(n, maxCost)
+}
+
+func (m *measure) aliasesOf(fragment string) int {
+	if n, ok := m.counts[fragment]; ok {
+		return n
+	}
+	f := m.doc.Fragments.ForName(fragment)
+	if f == nil {
+		return 0
+	}
+	m.counts[fragment] = 0
+	m.counts[fragment] = m.aliases(f.SelectionSet)
+	return m.counts[fragment]
 }

@@ -42,11 +42,15 @@ func (s *Server) listQuery(f *rootField, vars *variables) (*page.Query, error) {
 
 // extent sets how much of a list is wanted.
 func (s *Server) extent(q *page.Query, f *rootField, arg func(string) any) error {
+	if s.cfg.CacheBytes == 0 {
+		q.Spared = spared(f)
+	}
 	if f.kind == rootPlain {
 		q.Documents, q.Exact = true, true
 		return s.slice(q, arg("limit"), arg("offset"))
 	}
 	q.Documents, q.Count, q.Beyond, q.Aggregates = f.list.documents, f.list.count, f.list.pageInfo, f.list.aggregates
+	q.Exact = !f.list.pageInfo // nobody asks whether there are more
 	return s.pageSize(q, arg("first"), arg("last"))
 }
 

@@ -20,34 +20,36 @@ func (s *memStore) note(what string, n int) error {
 	return s.fail
 }
 
-func (s *memStore) Documents(_ context.Context, t *served.Type, keys []string, visit func(string, []byte) error) (pglogrepl.LSN, error) {
+func (s *memStore) at() cache.Position { return cache.Position{Watermark: s.lsn, Batch: s.batch} }
+
+func (s *memStore) Documents(_ context.Context, t *served.Type, keys []string, visit func(string, []byte) error) (cache.Position, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.note(t.Model.Name, len(keys)); err != nil {
-		return 0, err
+		return s.at(), err
 	}
 	for _, k := range keys {
 		if d, ok := s.docs[t.Model.Name][k]; ok {
 			if err := visit(k, d); err != nil {
-				return 0, err
+				return s.at(), err
 			}
 		}
 	}
-	return s.lsn, nil
+	return s.at(), nil
 }
 
-func (s *memStore) Lookup(_ context.Context, t *served.Type, c *page.Column, value string, visit func(string, []byte) error) (pglogrepl.LSN, error) {
+func (s *memStore) Lookup(_ context.Context, t *served.Type, c *page.Column, value string, visit func(string, []byte) error) (cache.Position, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.note(t.Model.Name+"."+c.Path, 1); err != nil {
-		return 0, err
+		return s.at(), err
 	}
 	for k, d := range s.docs[t.Model.Name] {
 		if v := s.column(t.Table, c, k, d); v != nil && *v == value {
-			return s.lsn, visit(k, d)
+			return s.at(), visit(k, d)
 		}
 	}
-	return s.lsn, nil
+	return s.at(), nil
 }
 
 func (s *memStore) Watermark(context.Context) (pglogrepl.LSN, cache.Lags, error) {
@@ -90,7 +92,7 @@ func (s *memStore) Page(_ context.Context, q *page.Query, visit func(PageRow) er
 		return PageSummary{}, err
 	}
 	rows := s.matching(q)
-	sum := PageSummary{Watermark: s.lsn, Count: int64(len(rows))}
+	sum := PageSummary{Watermark: s.lsn, Batch: s.batch, Count: int64(len(rows))}
 	var inside []PageRow
 	for _, r := range rows {
 		after := q.After == nil || compareRows(q.Order, r.Order, q.After) > 0
@@ -193,7 +195,7 @@ func compareTerm(t page.Term, a, b *string) int {
 }
 
 func compareText(base, a, b string) int {
-	if base == "int4" || base == "numeric" {
+	if slices.Contains([]string{"int4", "int8", "numeric", "float8"}, base) {
 		var x, y float64
 		fmt.Sscan(a, &x)
 		fmt.Sscan(b, &y)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"strconv"
 
 	"github.com/99designs/gqlgen/graphql/introspection"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -37,46 +38,84 @@ func (c *compiler) meta(typeName string, g group) *metaSelection {
 	return sel
 }
 
-// appendMeta writes an object of the introspection schema.
-func appendMeta(out []byte, sel *metaSelection, object any, vars *variables) []byte {
-	out = append(out, '{')
+// metaPerType is how many values of the introspection schema a request may be
+// answered with for each type that is served: several times what tools ask for.
+// Without it, aliases and nested lists would multiply.
+const metaPerType = 1_000
+
+// metaWriter writes objects of the introspection schema, as far as there are
+// values left for the request.
+type metaWriter struct {
+	out  []byte
+	vars *variables
+	left int
+}
+
+// writeMeta writes a root field of the introspection schema.
+func (r *run) writeMeta(f *rootField, object any) bool {
+	start := len(r.out)
+	w := metaWriter{out: r.out, vars: &r.vars, left: max(r.s.cfg.MaxComplexity, metaPerType*len(r.s.schema.AST.Types)) - r.metaValues}
+	before := w.left
+	w.object(f.meta, object)
+	r.out = w.out
+	r.metaValues += before - w.left
+	if w.left >= 0 {
+		return true
+	}
+	e := coded(codeTooComplex, "The query asks for too much of the schema: ask for fewer fields, or for one type at a time.")
+	r.errs = append(r.errs, f.at(e, r.pathOf()))
+	r.out = append(r.out[:start], null...)
+	return f.kind != rootSchema
+}
+
+func (w *metaWriter) object(sel *metaSelection, object any) {
+	w.out = append(w.out, '{')
 	for i := range sel.fields {
 		f := &sel.fields[i]
 		if i > 0 {
-			out = append(out, ',')
+			w.out = append(w.out, ',')
 		}
-		out = append(out, f.key...)
+		w.out = append(w.out, f.key...)
 		if f.field == "__typename" {
-			out = appendText(out, sel.typeName)
+			w.out = appendText(w.out, sel.typeName)
+			w.left--
 			continue
 		}
-		out = appendMetaValue(out, f, metaValue(object, f, vars), vars)
+		w.value(f, metaValue(object, f, w.vars))
 	}
-	return append(out, '}')
+	w.out = append(w.out, '}')
 }
 
-func appendMetaValue(out []byte, f *metaField, v any, vars *variables) []byte {
+func (w *metaWriter) value(f *metaField, v any) {
+	if w.left--; w.left < 0 {
+		return
+	}
 	switch v := v.(type) {
 	case nil:
-		return append(out, "null"...)
+		w.out = append(w.out, null...)
 	case []any:
-		out = append(out, '[')
-		for i, item := range v {
-			if i > 0 {
-				out = append(out, ',')
-			}
-			out = appendMetaValue(out, f, item, vars)
-		}
-		return append(out, ']')
+		w.list(f, v)
 	case bool:
-		if v {
-			return append(out, "true"...)
-		}
-		return append(out, "false"...)
+		w.out = strconv.AppendBool(w.out, v)
 	case string:
-		return appendText(out, v)
+		w.out = appendText(w.out, v)
+	default:
+		w.object(f.sub, v)
 	}
-	return appendMeta(out, f.sub, v, vars)
+}
+
+func (w *metaWriter) list(f *metaField, items []any) {
+	w.out = append(w.out, '[')
+	for i, item := range items {
+		if i > 0 {
+			w.out = append(w.out, ',')
+		}
+		w.value(f, item)
+		if w.left < 0 {
+			return
+		}
+	}
+	w.out = append(w.out, ']')
 }
 
 // metaValue returns the value of a field: nil, bool, string, an object of

@@ -3,10 +3,10 @@ package api
 import (
 	"freshet/api/document"
 	"freshet/api/page"
-	"freshet/api/served"
+	"freshet/cache"
 )
 
-// pageResult is a page that was read.
+// pageResult is a page with its documents.
 type pageResult struct {
 	query  *page.Query
 	rows   []pageRow
@@ -15,36 +15,27 @@ type pageResult struct {
 	prints uint64
 }
 
+// position returns the position of the snapshot that the page was read from.
+func (s *PageSummary) position() cache.Position {
+	return cache.Position{Watermark: s.Watermark, Batch: s.Batch}
+}
+
 type pageRow struct {
 	key   string
 	doc   *document.Document
 	order []*string
 }
 
-// add takes over a row.
-func (p *pageResult) add(t *served.Type, row PageRow) error {
-	if len(p.rows) == p.query.Limit {
-		p.more = true
-		return nil
-	}
-	taken := pageRow{key: row.Key, order: row.Order}
-	if row.Data != nil {
-		var err error
-		if taken.doc, err = document.Prepare(t.Shape, row.Data); err != nil {
-			return err
+// result returns a page as the answer to the question, with the documents that
+// came with it.
+func (asked *listQuestion) result(lp *listPage) *pageResult {
+	p := &pageResult{query: asked.query, prints: asked.prints, sum: lp.sum, more: lp.more}
+	p.rows = make([]pageRow, len(lp.rows))
+	for i, row := range lp.rows {
+		p.rows[i] = pageRow{key: row.key, order: row.order}
+		if lp.docs != nil {
+			p.rows[i].doc = lp.docs[i]
 		}
 	}
-	p.rows = append(p.rows, taken)
-	return nil
-}
-
-// finish brings the rows into the list's own order.
-func (p *pageResult) finish(sum PageSummary) {
-	p.sum = sum
-	p.prints = p.query.Table.Fingerprint(p.query.Order)
-	if p.query.Backward {
-		for i, j := 0, len(p.rows)-1; i < j; i, j = i+1, j-1 {
-			p.rows[i], p.rows[j] = p.rows[j], p.rows[i]
-		}
-	}
+	return p
 }

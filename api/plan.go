@@ -31,9 +31,11 @@ type rootField struct {
 	root     *served.Root
 	args     ast.ArgumentList
 	argDefs  ast.ArgumentDefinitionList
+	required []*ast.Argument             // variables that must not be null there
 	sel      *selection                  // documents
 	node     map[*served.Type]*selection // a document of any type
 	list     *connection                 // lists
+	asked    *askedOnce                  // lists without variables
 	meta     *metaSelection
 	typename []byte
 }
@@ -80,7 +82,8 @@ type field struct {
 	enum        served.Enum
 	enumName    string
 	sub         *selection
-	times       int // how often sub may occur
+	choices     []choice // of @firstOf, in the place of sub
+	times       int      // how often sub may occur
 }
 
 type fieldKind uint8
@@ -94,6 +97,7 @@ const (
 	fieldTypename
 	fieldMissing // not part of the documents
 	fieldNodeID
+	fieldFirstOf // an object of one of several relations
 )
 
 // connection is what is taken of a list.

@@ -8,9 +8,9 @@ import (
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
-	"github.com/vektah/gqlparser/v2/parser"
-	"github.com/vektah/gqlparser/v2/validator"
-	"github.com/vektah/gqlparser/v2/validator/rules"
+
+	"freshet/api/syntax"
+	"freshet/api/validate"
 )
 
 // query is a query text that was parsed and validated, with what was compiled
@@ -66,34 +66,28 @@ func (s *Server) query(text string) (*query, *refusal) {
 
 // parse parses and validates a query. What is no GraphQL is a bad request.
 func (s *Server) parse(text string) (*query, *refusal) {
-	doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: text}, s.cfg.MaxTokens)
-	if err != nil {
-		return nil, &refusal{http.StatusBadRequest, []*gqlerror.Error{syntaxError(err)}}
+	doc, failed := syntax.Parse(text, s.cfg.MaxTokens)
+	if failed != nil {
+		return nil, &refusal{http.StatusBadRequest, []*gqlerror.Error{failed}}
 	}
-	if len(doc.Operations) == 0 {
-		return nil, invalid(&gqlerror.Error{Message: "The query has no operation."})
-	}
-	if err := s.checkLimits(doc); err != nil {
+	if err := s.checkLimits(doc.QueryDocument); err != nil {
 		return nil, invalid(err)
 	}
 	if errs := s.validate(doc); len(errs) > 0 {
 		return nil, invalid(errs...)
 	}
-	q := &query{text: text, doc: doc}
+	q := &query{text: text, doc: doc.QueryDocument}
 	for _, def := range doc.Operations {
-		q.operations = append(q.operations, &operation{query: q, def: def, switches: switches(doc, def), plans: map[uint64]*plan{}})
+		q.operations = append(q.operations, &operation{query: q, def: def, switches: switches(q.doc, def), plans: map[uint64]*plan{}})
 	}
 	return q, nil
 }
 
 // validate applies the rules of the specification.
-func (s *Server) validate(doc *ast.QueryDocument) []*gqlerror.Error {
-	errs := plainErrors(validator.ValidateWithRules(s.schema.AST, doc, rules.NewDefaultRules()))
+func (s *Server) validate(doc *syntax.Document) []*gqlerror.Error {
+	errs := validate.Document(s.rules, doc, validate.Options{NoSuggestions: s.cfg.NoIntrospection || s.cfg.NoSuggestions})
 	if s.cfg.NoIntrospection {
-		errs = append(errs, hidden(doc)...)
-	}
-	if s.cfg.NoIntrospection || s.cfg.NoSuggestions {
-		unsuggested(errs)
+		errs = append(errs, hidden(doc.QueryDocument)...)
 	}
 	return errs
 }
@@ -101,7 +95,7 @@ func (s *Server) validate(doc *ast.QueryDocument) []*gqlerror.Error {
 // writes says whether the operation asked for is a mutation. It is asked only
 // of queries that cannot be executed.
 func writes(text, name string) bool {
-	doc, err := parser.ParseQuery(&ast.Source{Input: text})
+	doc, err := syntax.Parse(text, 0)
 	if err != nil {
 		return false
 	}
@@ -111,26 +105,6 @@ func writes(text, name string) bool {
 		}
 	}
 	return false
-}
-
-// syntaxError words the parser's error as graphql-js does, without more of the
-// parser's own.
-func syntaxError(err error) *gqlerror.Error {
-	e := &gqlerror.Error{Message: "Syntax Error: " + err.Error()}
-	if g, ok := err.(*gqlerror.Error); ok {
-		e.Message, e.Locations = "Syntax Error: "+strings.TrimSuffix(g.Message, ".")+".", g.Locations
-	}
-	return e
-}
-
-// plainErrors leaves out what only the library says: graphql-js has message
-// and locations.
-func plainErrors(list gqlerror.List) []*gqlerror.Error {
-	out := make([]*gqlerror.Error, len(list))
-	for i, e := range list {
-		out[i] = &gqlerror.Error{Message: e.Message, Locations: e.Locations}
-	}
-	return out
 }
 
 // switches finds the variables in @skip and @include of all that the operation
@@ -178,6 +152,12 @@ const maxPlans = 64
 // plan returns the operation's plan under the variables, unless it could yield
 // too much.
 func (op *operation) plan(s *Server, vars *variables) (*plan, *gqlerror.Error) {
+	if !s.rules.Has(op.def.Operation) {
+		return nil, &gqlerror.Error{
+			Message:   fmt.Sprintf("Schema is not configured to execute %s operation.", op.def.Operation),
+			Locations: []gqlerror.Location{{Line: op.def.Position.Line, Column: op.def.Position.Column}},
+		}
+	}
 	p, err := op.compiled(s, vars)
 	if err != nil {
 		return nil, err

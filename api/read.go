@@ -124,19 +124,19 @@ func (r *run) lookup(f *rootField, value string, res *rootResult) (key string) {
 	ctx, token := r.looking(), r.s.docs.Begin()
 	r.queries++
 	res.doc = nil
-	lsn, err := r.s.store.Lookup(ctx, t, f.root.Column, value, func(k string, data []byte) error {
+	at, err := r.s.store.Lookup(ctx, t, f.root.Column, value, func(k string, data []byte) error {
 		doc, err := document.Prepare(t.Shape, data)
 		key, res.doc = k, doc
 		return err
 	})
-	if err = r.tooOld(err, t, lsn); err != nil {
+	if err = r.tooOld(err, t, at.Watermark); err != nil {
 		res.doc, res.err = nil, r.s.failure(r.ctx, err)
 		return ""
 	}
-	r.lower(lsn)
+	r.lower(at.Watermark)
 	r.touch(t)
 	if res.doc != nil {
-		r.s.docs.Put(token, t.Model.Name, key, res.doc, lsn)
+		r.s.docs.PutAt(token, t.Model.Name, key, res.doc, at)
 	}
 	return key
 }
@@ -155,31 +155,4 @@ func (r *run) tooOld(err error, t *served.Type, lsn pglogrepl.LSN) error {
 		return &cache.TooOldError{Model: t.Model.Name, Want: least, Have: lsn}
 	}
 	return err
-}
-
-// readList reads a page.
-func (r *run) readList(f *rootField, res *rootResult) {
-	q, err := r.s.listQuery(f, &r.vars)
-	if err != nil {
-		res.err = coded(codeBadInput, err.Error())
-		return
-	}
-	t := f.root.Type
-	p := &pageResult{query: q}
-	ctx, token := r.looking(), r.s.docs.Begin()
-	r.queries++
-	sum, err := r.s.store.Page(ctx, q, func(row PageRow) error { return p.add(t, row) })
-	if err = r.tooOld(err, t, sum.Watermark); err != nil {
-		res.err = r.s.failure(r.ctx, err)
-		return
-	}
-	r.lower(sum.Watermark)
-	r.touch(t)
-	p.finish(sum)
-	for _, row := range p.rows {
-		if row.doc != nil {
-			r.s.docs.Put(token, t.Model.Name, row.key, row.doc, sum.Watermark)
-		}
-	}
-	res.page = p
 }

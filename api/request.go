@@ -7,8 +7,10 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // The parameters of a request are taken apart as GraphQL over HTTP says: what
@@ -23,9 +25,14 @@ func (t post) read(x *exchange) *refusal {
 	if !isJSON(first(x.r.Header, "Content-Type")) {
 		return refuse(http.StatusUnsupportedMediaType, "The request's Content-Type must be application/json.")
 	}
-	if refused := x.readBody(t.s.cfg.MaxBody); refused != nil {
+	if refused := x.readBody(t.s.cfg.MaxBody, t.s.cfg.BodyTimeout); refused != nil {
 		return refused
 	}
+	return x.parameters()
+}
+
+// parameters takes a body apart.
+func (x *exchange) parameters() *refusal {
 	wrong := ""
 	err := members(x.body, func(name, value []byte) {
 		if !x.parameter(name, value) && wrong == "" {
@@ -33,6 +40,8 @@ func (t post) read(x *exchange) *refusal {
 		}
 	})
 	switch {
+	case errors.Is(err, errNested):
+		return malformed("The request's JSON is nested too deep.")
 	case err != nil || len(x.body) == 0:
 		return notObject(x.body)
 	case wrong == "variables" || wrong == "extensions":
@@ -94,11 +103,14 @@ func tooLarge(limit int64) *refusal {
 	return refuse(http.StatusRequestEntityTooLarge, "The request's body is larger than the "+strconv.FormatInt(limit, 10)+" bytes allowed.")
 }
 
-// readBody reads the body into the exchange's buffer.
-func (x *exchange) readBody(limit int64) *refusal {
+// readBody reads the body into the exchange's buffer, as far as it comes in time.
+func (x *exchange) readBody(limit int64, patience time.Duration) *refusal {
 	if x.r.ContentLength > limit {
 		return tooLarge(limit)
 	}
+	// A writer that has no deadlines, as in tests, goes without.
+	conn := http.NewResponseController(x.w)
+	_ = conn.SetReadDeadline(time.Now().Add(patience))
 	body := x.body[:0]
 	for {
 		if len(body) == cap(body) {
@@ -111,7 +123,11 @@ func (x *exchange) readBody(limit int64) *refusal {
 			return tooLarge(limit)
 		}
 		if errors.Is(err, io.EOF) {
+			_ = conn.SetReadDeadline(time.Time{}) // the connection is for further requests
 			return nil
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return refuse(http.StatusRequestTimeout, "The request's body did not come in time.")
 		}
 		if err != nil {
 			return refuse(http.StatusBadRequest, "The request's body could not be read.")

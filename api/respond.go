@@ -30,11 +30,14 @@ func (x *exchange) negotiate() *refusal {
 		return nil
 	}
 	w := acceptable(strings.Join(accept, ","))
+	x.events = w.events > 0
 	switch {
 	case w.graphQL > 0 && (w.graphQL > w.json || w.graphQL == w.json && w.named):
 		x.media, x.strict = mediaGraphQL, true
 	case w.json == 0:
-		x.media = nil
+		if x.media = nil; x.events {
+			return nil
+		}
 		return refuse(http.StatusNotAcceptable, "Answers are application/graphql-response+json or application/json.")
 	}
 	return nil
@@ -43,16 +46,17 @@ func (x *exchange) negotiate() *refusal {
 // weights are what an Accept header gives to the two media types.
 type weights struct {
 	json, graphQL float64
-	named         bool // the newer one, and not by a wildcard alone
+	named         bool    // the newer one, and not by a wildcard alone
+	events        float64 // of an event stream, by its name
 }
 
 // ranges are the media ranges that matter, the more specific ones last.
-var ranges = []string{"*/*", "application/*", "application/json", "application/graphql-response+json"}
+var ranges = []string{"*/*", "application/*", "application/json", "application/graphql-response+json", "text/event-stream"}
 
 // acceptable reads an Accept header. A more specific range overrides a wildcard.
 func acceptable(accept string) (w weights) {
-	var given [4]float64
-	var have [4]bool
+	var given [5]float64
+	var have [5]bool
 	for part := range strings.SplitSeq(accept, ",") {
 		media, params, err := mime.ParseMediaType(part)
 		if err != nil {
@@ -77,6 +81,7 @@ func acceptable(accept string) (w weights) {
 	if have[3] {
 		w.graphQL, w.named = given[3], true
 	}
+	w.events = given[4]
 	return w
 }
 
@@ -109,6 +114,10 @@ func (x *exchange) write(s *Server) {
 func (x *exchange) refuse(r *refusal) {
 	if x.status != 0 {
 		return // the answer is under way already
+	}
+	if x.events && x.media == nil && r.status == http.StatusUnprocessableEntity {
+		x.streamErrors(r)
+		return
 	}
 	media := mediaGraphQL
 	if x.media == nil {
@@ -145,7 +154,7 @@ func (x *exchange) send(status int, media []string, body []byte) {
 
 // finish tells of the request and makes the exchange ready for its next use.
 func (s *Server) finish(x *exchange) {
-	if s.cfg.Observe != nil {
+	if s.cfg.Observe != nil && !x.apart {
 		info := RequestInfo{
 			Operation: x.name, Status: x.status, Duration: time.Since(x.began), Waited: x.waited,
 			Queries: x.run.queries, Errors: x.errs, Bytes: len(x.run.out), LSN: x.run.lsn,

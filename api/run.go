@@ -34,6 +34,8 @@ type run struct {
 	stale   bool          // the answer is older than asked for, as the caller allows
 	queries int           // reads that the cache did not answer
 
+	metaValues int // of the introspection schema, written so far
+
 	x       *exchange       // leaves the gate while the run waits; nil without one
 	left    time.Duration   // for waiting
 	lenient bool            // an older answer is better than none

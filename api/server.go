@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -13,6 +14,7 @@ import (
 
 	"freshet/api/document"
 	"freshet/api/served"
+	"freshet/api/validate"
 	"freshet/cache"
 )
 
@@ -22,8 +24,10 @@ import (
 type Server struct {
 	cfg     Config
 	schema  *served.Schema
+	rules   *validate.Schema
 	store   Store
 	docs    *cache.Cache[*document.Document]
+	pages   *cache.Pages[*document.Document, *listPage]
 	loads   []cache.Load[*document.Document] // by Type.ID
 	queries *queries
 	meta    *introspection.Schema
@@ -32,6 +36,8 @@ type Server struct {
 	gate    *gate
 	apq     *apq
 	trusted map[string]bool // the hashes of Config.Documents
+	live    subscriptions
+	stored  []*served.Type // by Type.ID
 	graphql http.Handler
 	mux     *http.ServeMux
 }
@@ -47,13 +53,14 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
-	s := &Server{cfg: cfg, schema: schema, store: cfg.Store, queries: newQueries(), meta: introspection.WrapSchema(schema.AST)}
+	s := &Server{cfg: cfg, schema: schema, rules: validate.NewSchema(schema.AST), store: cfg.Store, queries: newQueries(), meta: introspection.WrapSchema(schema.AST)}
 	if s.store == nil {
 		s.store = newPGStore(cfg.Pool, cfg.Slot, schema)
 	}
 	s.gate = newGate(cfg.MaxConcurrent, cfg.MaxQueued, cfg.QueueTimeout)
 	s.apq, s.trusted = newAPQ(max(0, cfg.PersistedBytes)), trustedHashes(cfg.Documents)
 	s.makeCache()
+	s.makeSubscriptions()
 	s.runs.New = func() any { return &run{s: s} }
 	s.graphql = s.cors(s.transports())
 	s.mux = http.NewServeMux()
@@ -66,6 +73,7 @@ func New(cfg Config) (*Server, error) {
 
 func (s *Server) transports() http.Handler {
 	h := handler.New(s.Executable())
+	h.AddTransport(webSocket{s})
 	h.AddTransport(post{s})
 	h.AddTransport(get{s})
 	h.AddTransport(otherMethods{s})
@@ -82,6 +90,7 @@ func (s *Server) makeCache() {
 		options.Watermark = s.cfg.Feed.Watermark
 	}
 	s.docs = cache.New(options)
+	s.pages = cache.NewPages(s.docs, cache.PageOptions[*listPage]{Cost: (*listPage).size, Keep: (*listPage).keys})
 	if s.cfg.Feed != nil {
 		s.cfg.Feed.Attach(s.docs)
 	}
@@ -105,19 +114,24 @@ func (s *Server) Schema() *ast.Schema { return s.schema.AST }
 // SDL returns the served schema as text.
 func (s *Server) SDL() string { return s.schema.SDL }
 
-// CacheStats returns the counters of the cache, by type.
+// CacheStats returns the counters of the cache's documents, by type.
 func (s *Server) CacheStats() map[string]cache.Stats { return s.docs.Stats() }
 
-// CacheTotal returns the counters of the cache, of all types together.
+// PageStats returns the counters of the cache's pages of lists, by type.
+func (s *Server) PageStats() map[string]cache.Stats { return s.docs.PageStats() }
+
+// CacheTotal returns the counters of the cache, of all types together: documents
+// and pages.
 func (s *Server) CacheTotal() cache.Stats { return s.docs.Total() }
 
-// Close cancels the reads that the cache has under way and waits for them. The
-// HTTP server should have been shut down before.
+// Close ends what subscriptions are left, cancels the reads that the cache has
+// under way, and waits for them. The HTTP server should have been shut down before.
 func (s *Server) Close(ctx context.Context) error {
-	if err := s.docs.Close(ctx); err != nil {
-		return fmt.Errorf("close the cache: %w", err)
+	err := s.closeSubscriptions(ctx)
+	if failed := s.docs.Close(ctx); failed != nil {
+		err = errors.Join(err, fmt.Errorf("close the cache: %w", failed))
 	}
-	return nil
+	return err
 }
 
 // metaType returns a type of the served schema for __type, or nil.

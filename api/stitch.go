@@ -123,6 +123,10 @@ func (r *run) stitch(frontier []visit) {
 func (lv *level) walk(v visit) {
 	for i := range v.sel.fields {
 		f := &v.sel.fields[i]
+		if f.choices != nil {
+			lv.reachChosen(v, f)
+			continue
+		}
 		if f.sub == nil || !f.sub.stitches {
 			continue
 		}
@@ -176,7 +180,7 @@ func (lv *level) need(t *served.Type, key string) {
 // below says whether there is more to load below the objects themselves.
 func (sel *selection) below() bool {
 	for i := range sel.fields {
-		if sub := sel.fields[i].sub; sub != nil && sub.stitches {
+		if sel.fields[i].stitches() {
 			return true
 		}
 	}

@@ -14,12 +14,12 @@ import (
 // Store reads documents from where they are kept. What it is given must not be
 // kept or changed; bytes and strings that it hands out are valid during the
 // call only, unless said otherwise. Every answer is from one snapshot, whose
-// watermark is returned with it.
+// position is returned with it.
 type Store interface {
 	// Documents calls visit for each of the keys that has a document.
-	Documents(ctx context.Context, t *served.Type, keys []string, visit func(key string, data []byte) error) (pglogrepl.LSN, error)
+	Documents(ctx context.Context, t *served.Type, keys []string, visit func(key string, data []byte) error) (cache.Position, error)
 	// Lookup calls visit with the document whose column has the value, if any.
-	Lookup(ctx context.Context, t *served.Type, c *page.Column, value string, visit func(key string, data []byte) error) (pglogrepl.LSN, error)
+	Lookup(ctx context.Context, t *served.Type, c *page.Column, value string, visit func(key string, data []byte) error) (cache.Position, error)
 	// Page calls visit for each row of a page, in the order in which the
 	// statement yields them: at most q.Limit+1, from the end if q.Backward.
 	Page(ctx context.Context, q *page.Query, visit func(PageRow) error) (PageSummary, error)
@@ -37,6 +37,7 @@ type PageRow struct {
 // PageSummary is what is said of a list as a whole.
 type PageSummary struct {
 	Watermark pglogrepl.LSN
+	Batch     int64 // 0 unknown: see cache.Position
 	Count     int64 // if Query.Count
 	Beyond    bool  // if Query.Beyond
 	// Aggregates are those of the query as JSON, nil for null; they may be kept.

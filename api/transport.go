@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
@@ -67,6 +68,9 @@ type exchange struct {
 	docID  []byte // in the place of text
 	hash   string // of the text, by the client's word
 	inside bool   // the gate
+	op     *operation
+	events bool   // the client takes an event stream
+	apart  bool   // a subscription's answers are not counted as one request's
 	vars   []byte // as JSON
 	ext    []byte // as JSON
 	errs   int
@@ -82,6 +86,8 @@ func refuse(status int, message string) *refusal {
 	return &refusal{status: status, errs: []*gqlerror.Error{{Message: message}}}
 }
 
+var internalError = refuse(http.StatusInternalServerError, "The request could not be answered: an internal error.")
+
 // serve answers a request that read takes apart.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, read func(*exchange) *refusal) {
 	x := exchanges.Get().(*exchange)
@@ -94,7 +100,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, read func(*exchan
 				panic(v)
 			}
 			s.recovered(r.Context(), v)
-			x.refuse(refuse(http.StatusInternalServerError, "The request could not be answered: an internal error."))
+			x.refuse(internalError)
 		}
 	}()
 	if refused := s.answer(x, read); refused != nil {
@@ -111,7 +117,7 @@ func (s *Server) answer(x *exchange, read func(*exchange) *refusal) *refusal {
 	if err != nil {
 		return refuse(http.StatusBadRequest, err.Error())
 	}
-	if x.safe && !preflighted(x.r.Header) {
+	if x.safe && !preflighted(x.r.Header) && !s.streamAllowed(x) {
 		return refuse(http.StatusBadRequest, simpleRefused)
 	}
 	if refused := read(x); refused != nil {
@@ -126,6 +132,12 @@ func (s *Server) answer(x *exchange, read func(*exchange) *refusal) *refusal {
 	defer s.leave(x)
 	if refused := s.prepare(x); refused != nil {
 		return refused
+	}
+	if refused := x.streamable(); refused != nil {
+		return refused
+	}
+	if x.streams() {
+		return s.stream(x)
 	}
 	if refused := s.wait(x, d); refused != nil {
 		return refused
@@ -178,8 +190,7 @@ func (s *Server) prepare(x *exchange) *refusal {
 	q, refused := s.query(view(x.text))
 	if refused != nil {
 		if x.safe && writes(view(x.text), view(x.opName)) {
-			x.w.Header().Set("Allow", http.MethodPost)
-			return refuse(http.StatusMethodNotAllowed, "A mutation cannot be sent with GET.")
+			return x.notByGet()
 		}
 		return refused
 	}
@@ -190,14 +201,22 @@ func (s *Server) prepare(x *exchange) *refusal {
 	if err != nil {
 		return invalid(err)
 	}
-	x.name = op.def.Name
-	if errs := coerce(s.schema.AST, op.def.VariableDefinitions, x.vars, &x.run.vars); errs != nil {
+	if x.safe && op.def.Operation == ast.Mutation {
+		return x.notByGet()
+	}
+	x.op, x.name = op, op.def.Name
+	if errs := s.coerce(op.def.VariableDefinitions, x.vars, &x.run.vars); errs != nil {
 		return invalid(errs...)
 	}
 	if x.run.plan, err = op.plan(s, &x.run.vars); err != nil {
 		return invalid(err)
 	}
 	return nil
+}
+
+func (x *exchange) notByGet() *refusal {
+	x.w.Header().Set("Allow", http.MethodPost)
+	return refuse(http.StatusMethodNotAllowed, "A mutation cannot be sent with GET.")
 }
 
 // invalid refuses a well-formed request whose GraphQL cannot be executed.

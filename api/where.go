@@ -10,8 +10,11 @@ import (
 	"freshet/api/served"
 )
 
-// maxComparisons bounds the conditions of one where.
-const maxComparisons = 200
+// Bounds of one where.
+const (
+	maxComparisons = 200   // comparisons, and the operands of and, or and not
+	maxValues      = 1_000 // of in and nin, all together
+)
 
 // where turns a where argument into a condition; null is none.
 func where(in *served.Input, v any) (page.Cond, error) {
@@ -28,8 +31,25 @@ func where(in *served.Input, v any) (page.Cond, error) {
 
 // whereReader reads a where argument, and counts.
 type whereReader struct {
-	root  *served.Input
-	count int
+	root   *served.Input
+	count  int
+	values int
+}
+
+// more counts one comparison, or one operand of and, or and not.
+func (w *whereReader) more() error {
+	if w.count++; w.count > maxComparisons {
+		return fmt.Errorf("where has more than %d comparisons, and operands of and, or and not", maxComparisons)
+	}
+	return nil
+}
+
+// operand reads what and, or or not is of.
+func (w *whereReader) operand(in *served.Input, v any) (page.All, error) {
+	if err := w.more(); err != nil {
+		return nil, err
+	}
+	return w.object(in, v)
 }
 
 // object reads an input object: all of its fields must hold. Fields are taken
@@ -65,7 +85,7 @@ func (w *whereReader) field(f *served.InputField, value any) (page.All, error) {
 // combined adds what and, or and not say.
 func (w *whereReader) combined(in *served.Input, given map[string]any, conds page.All) (page.All, error) {
 	for _, item := range listOf(given[in.And]) {
-		sub, err := w.object(in, item)
+		sub, err := w.operand(in, item)
 		if err != nil {
 			return nil, err
 		}
@@ -74,7 +94,7 @@ func (w *whereReader) combined(in *served.Input, given map[string]any, conds pag
 	if v, ok := given[in.Or]; ok && v != nil {
 		anyOf := page.Any{}
 		for _, item := range listOf(v) {
-			sub, err := w.object(in, item)
+			sub, err := w.operand(in, item)
 			if err != nil {
 				return nil, err
 			}
@@ -83,7 +103,7 @@ func (w *whereReader) combined(in *served.Input, given map[string]any, conds pag
 		conds = append(conds, anyOf)
 	}
 	if v, ok := given[in.Not]; ok && v != nil {
-		sub, err := w.object(in, v)
+		sub, err := w.operand(in, v)
 		if err != nil {
 			return nil, err
 		}
@@ -101,8 +121,13 @@ func (w *whereReader) operators(f *served.InputField, v any) (page.All, error) {
 		if !ok {
 			continue
 		}
-		if w.count++; w.count > maxComparisons {
-			return nil, fmt.Errorf("where has more than %d comparisons", maxComparisons)
+		if err := w.more(); err != nil {
+			return nil, err
+		}
+		if list, ok := value.([]any); ok {
+			if w.values += len(list); w.values > maxValues {
+				return nil, fmt.Errorf("where has more than %d values in in and nin", maxValues)
+			}
 		}
 		c, err := comparison(f, page.Op(name), value)
 		if err != nil {

@@ -31,6 +31,7 @@ type memStore struct {
 	mu    sync.Mutex
 	docs  map[string]map[string][]byte
 	lsn   pglogrepl.LSN
+	batch int64
 	lags  cache.Lags
 	fail  error
 	calls []string // "Post 3": a type and how many keys

@@ -32,6 +32,14 @@ func (r *run) writeQuery() bool {
 
 // writeRoot writes a field of Query. Lists are non-null, documents are not.
 func (r *run) writeRoot(f *rootField, res *rootResult) bool {
+	if e := r.nullArgument(f); e != nil {
+		r.errs = append(r.errs, e)
+		if f.kind.nonNull() {
+			return false
+		}
+		r.out = append(r.out, null...)
+		return true
+	}
 	if res.err != nil {
 		r.errs = append(r.errs, f.at(res.err, r.pathOf()))
 		if f.kind.nonNull() {
@@ -44,9 +52,9 @@ func (r *run) writeRoot(f *rootField, res *rootResult) bool {
 	case rootTypename:
 		r.out = append(r.out, f.typename...)
 	case rootSchema:
-		r.out = appendMeta(r.out, f.meta, r.s.meta, &r.vars)
+		return r.writeMeta(f, r.s.meta)
 	case rootType:
-		r.writeType(f)
+		return r.writeType(f)
 	case rootList:
 		return r.writeConnection(f.list, res.page)
 	case rootPlain:
@@ -138,7 +146,9 @@ func (r *run) writeField(sel *selection, f *field, doc *document.Document, obj d
 func (r *run) writeValue(sel *selection, f *field, doc *document.Document, obj document.Object) bool {
 	switch f.kind {
 	case fieldOne:
-		return r.writeOne(f, doc, doc.One(obj, f.slot))
+		return r.writeOne(f, f.sub, doc, doc.One(obj, f.slot))
+	case fieldFirstOf:
+		return r.writeChosen(f, doc, obj)
 	case fieldMany:
 		return r.writeMany(f, doc, obj)
 	case fieldNodeID:
@@ -178,12 +188,12 @@ func (r *run) report(f *field, e *gqlerror.Error) {
 	r.errs = append(r.errs, f.at(e, r.pathOf()))
 }
 
-// writeOne writes the object of a to-one relation.
-func (r *run) writeOne(f *field, doc *document.Document, obj document.Object) bool {
+// writeOne writes the object of a relation to one row, as far as sel takes it.
+func (r *run) writeOne(f *field, sel *selection, doc *document.Document, obj document.Object) bool {
 	if obj == 0 {
 		return r.none(f)
 	}
-	doc, obj, err := r.follow(f.sub, doc, obj)
+	doc, obj, err := r.follow(sel, doc, obj)
 	if err != nil {
 		r.report(f, err)
 		return false
@@ -191,7 +201,7 @@ func (r *run) writeOne(f *field, doc *document.Document, obj document.Object) bo
 	if doc == nil {
 		return r.none(f)
 	}
-	return r.writeObject(f.sub, doc, obj)
+	return r.writeObject(sel, doc, obj)
 }
 
 // follow returns the object itself, or the whole document that was loaded for
@@ -261,12 +271,12 @@ func (r *run) writeElem(f *field, doc *document.Document, obj document.Object, e
 }
 
 // writeType writes __type.
-func (r *run) writeType(f *rootField) {
+func (r *run) writeType(f *rootField) bool {
 	name, _ := argument(f.args, f.argDefs, "name", &r.vars)
 	text, _ := name.(string)
 	if t := r.s.metaType(text); t != nil {
-		r.out = appendMeta(r.out, f.meta, t, &r.vars)
-		return
+		return r.writeMeta(f, t)
 	}
 	r.out = append(r.out, null...)
+	return true
 }

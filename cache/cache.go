@@ -26,7 +26,7 @@ const (
 type Options[V any] struct {
 	// Bytes bounds what is held, over all shards: values by Cost, keys, and
 	// the cache's own overhead of an entry. 0 turns the cache off: every
-	// Fetch passes through to its load.
+	// Fetch loads.
 	Bytes int64
 	// Shards is rounded up to a power of two. The default is 16 for each CPU,
 	// but none of less than 1 MiB. A value larger than Bytes/Shards is not
@@ -45,6 +45,9 @@ type Options[V any] struct {
 	// LoadTimeout bounds a load, which outlives the caller that started it.
 	// The default is DefaultLoadTimeout.
 	LoadTimeout time.Duration
+	// Parallel is how many loads of a model run at once before further ones
+	// gather to go together. The default is the number of CPUs, and at least 2.
+	Parallel int
 }
 
 // State is what a Cache knows of a key.
@@ -64,6 +67,7 @@ type Cache[V any] struct {
 	cost        func(V) int
 	watermark   func() pglogrepl.LSN
 	loadTimeout time.Duration
+	parallel    int
 	enabled     bool
 
 	seed      maphash.Seed
@@ -76,7 +80,9 @@ type Cache[V any] struct {
 	tick   atomic.Uint64
 	purged atomic.Uint64 // tick of the last Purge
 	inval  sync.Mutex    // one invalidation at a time
+	local  localBatch
 
+	lanes   sync.Map // *modelInfo → *lane[V]
 	flights lifetime
 }
 
@@ -89,6 +95,7 @@ func New[V any](o Options[V]) *Cache[V] {
 		cost:        o.Cost,
 		watermark:   o.Watermark,
 		loadTimeout: o.LoadTimeout,
+		parallel:    o.Parallel,
 		enabled:     o.Bytes > 0,
 		seed:        maphash.MakeSeed(),
 	}
@@ -97,6 +104,9 @@ func New[V any](o Options[V]) *Cache[V] {
 	}
 	if c.loadTimeout <= 0 {
 		c.loadTimeout = DefaultLoadTimeout
+	}
+	if c.parallel <= 0 {
+		c.parallel = defaultParallel()
 	}
 	c.flights.init()
 	c.makeShards(o)
@@ -140,9 +150,16 @@ func ceilPow2(n int) int {
 // it was when Get was called; a caller that reports the LSN of its answer
 // reads the watermark before Get.
 func (c *Cache[V]) Get(model, key string) (V, State) {
+	v, state, _ := c.GetAt(model, key)
+	return v, state
+}
+
+// GetAt is Get, and tells the batch that the value was read at, or UnknownBatch:
+// it is at or past the batch of its last change. It is 0 for what is not cached.
+func (c *Cache[V]) GetAt(model, key string) (V, State, int64) {
 	var none V
 	if !c.enabled {
-		return none, Miss
+		return none, Miss, 0
 	}
 	id := c.ident(c.models.get(model), key)
 	sh := c.shard(id)
@@ -152,11 +169,11 @@ func (c *Cache[V]) Get(model, key string) (V, State) {
 	sh.mu.Unlock()
 	switch {
 	case !ok:
-		return none, Miss
+		return none, Miss, 0
 	case e.absent:
-		return none, Absent
+		return none, Absent, e.batch
 	}
-	return e.value, Present
+	return e.value, Present, e.batch
 }
 
 // Token marks the moment before a query began; see Begin.
@@ -166,11 +183,17 @@ type Token struct{ tick uint64 }
 // that reads the documents is sent.
 func (c *Cache[V]) Begin() Token { return Token{c.tick.Load()} }
 
-// Put stores a value that came with another query, a list for example:
-// watermark is the one read in that query's own snapshot, and t was taken
-// before it. It reports whether the value was stored: not if an invalidation
-// has overtaken it, a fresher one is there already, or it is too large.
+// Put stores a value that came with another query, of a position of which the
+// watermark alone is known: see PutAt.
 func (c *Cache[V]) Put(t Token, model, key string, v V, watermark pglogrepl.LSN) bool {
+	return c.PutAt(t, model, key, v, Position{Watermark: watermark})
+}
+
+// PutAt stores a value that came with another query, a list for example: at is
+// the position read in that query's own snapshot, and t was taken before it. It
+// reports whether the value was stored: not if an invalidation
+// has overtaken it, a fresher one is there already, or it is too large.
+func (c *Cache[V]) PutAt(t Token, model, key string, v V, at Position) bool {
 	if !c.enabled {
 		return false
 	}
@@ -179,7 +202,7 @@ func (c *Cache[V]) Put(t Token, model, key string, v V, watermark pglogrepl.LSN)
 	cost := c.cost(v)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	return c.store(sh, id, entry[V]{value: v, lsn: watermark}, cost, t.tick)
+	return c.store(sh, id, entry[V]{value: v, lsn: at.Watermark, batch: at.Batch}, cost, t.tick)
 }
 
 // ident names a key within a model.
@@ -193,6 +216,7 @@ func (c *Cache[V]) shard(id ident) *shard[V] { return c.shards[id.hash&c.shardMa
 // invalidation has either left its stamp already or will delete the entry.
 func (c *Cache[V]) store(sh *shard[V], id ident, e entry[V], cost int, begin uint64) bool {
 	st := sh.stat(id.model)
+	e.batch = known(e.batch)
 	e.whole = id.model.whole.Load()
 	if begin < c.purged.Load() || !sh.slot(id).admits(e.lsn, begin) || !e.whole.admits(e.lsn, begin) {
 		st.Rejected++

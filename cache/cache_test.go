@@ -169,7 +169,7 @@ func TestBytesAreBounded(t *testing.T) {
 }
 
 func TestOldestIsEvicted(t *testing.T) {
-	c := New(Options[string]{Bytes: 3 * (entryOverhead + 1), Shards: 1, Cost: cost})
+	c := New(Options[string]{Bytes: 3 * footprint(entryOverhead+1), Shards: 1, Cost: cost})
 	for _, key := range []string{"a", "b", "c"} {
 		c.Put(c.Begin(), "Post", key, "", 1)
 	}
@@ -263,7 +263,7 @@ func TestKeysOfOneHash(t *testing.T) {
 		sh.put(b, entry[string]{value: "of b", whole: b.model.whole.Load()}, 4)
 		_, found := sh.lookup(a)
 		e, ok := sh.lookup(b)
-		if found || !ok || e.value != "of b" || sh.lru.Len() != 1 || sh.bytes != 4+1+entryOverhead {
+		if found || !ok || e.value != "of b" || sh.lru.Len() != 1 || sh.bytes != footprint(4+1+entryOverhead) {
 			t.Errorf("found %v, %+v, %v; %d bytes", found, e, ok, sh.bytes)
 		}
 	}

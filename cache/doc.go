@@ -15,6 +15,19 @@
 //   - A fill that read older data than the last invalidation of its key is not
 //     stored (the classic stale set), and nobody joins a fill that an
 //     invalidation of its key has overtaken.
+//   - A page of a list ([Pages]) is right at each position between its own and
+//     the feed's: it is forgotten by a change of a column that it depends on, by
+//     one that inserts or deletes a document of its model, and by no other. It
+//     answers together with documents only if it is right at the position that
+//     each of them was read at, so that none is shown that the list's filter
+//     does not hold for, and none at a wrong place. Each document may be younger
+//     than the page in what the list does not depend on. This leans on the log
+//     naming every change of documents: while a model is filled again it does
+//     not, and then a caller leaves its pages alone.
+//   - A load in flight is joined; while a few of a model are under way, further
+//     keys of any requests gather for one load together, and what they are
+//     answered with is younger than their asking. A key that is at fault fails
+//     nobody but those who asked for it.
 //   - Memory is bounded in bytes; the stamps that decide on fills are a fixed
 //     array, and are never evicted.
 //   - A lost connection of the feed loses nothing: it reads on from its last
@@ -25,7 +38,8 @@
 // as the [Feed], not a standby of it, and read the watermark of
 // freshet.checkpoint in the very statement or snapshot that reads the
 // documents; and no batch has a lower watermark than the one before. Two
-// batches may have the same.
+// batches may have the same; their numbers, which rise with each, tell them
+// apart where they are read along ([Position]).
 //
 // A usual wiring:
 //

@@ -71,7 +71,10 @@ type Reading struct {
 type Invalidator interface {
 	Invalidate(model string, keys []string, lsn pglogrepl.LSN)
 	InvalidateModel(model string, lsn pglogrepl.LSN)
+	InvalidatePages(model string, columns []string, lsn pglogrepl.LSN)
 	Purge()
+	// Advance says that all is done up to a batch.
+	Advance(batch int64)
 }
 
 // Change is one row of sync_log: what a batch has changed in one read model.
@@ -83,7 +86,11 @@ type Change struct {
 	Operation   string   // rebuild, backfill, resync or repair
 	Keys        []string // inserted or updated
 	DeletedKeys []string
-	Whole       bool          // any key of the model may have changed
+	Whole       bool // any key of the model may have changed
+	// Moved are the columns, of those that serve indexes, that changed in some
+	// document. AnyColumn is among them where documents were inserted or
+	// deleted, or it is not known.
+	Moved       []string
 	Watermark   pglogrepl.LSN // of the batch
 	Last        pglogrepl.LSN // end of the batch's last source transaction; 0 unknown
 	CommittedAt time.Time     // of that transaction; zero unknown
@@ -98,7 +105,8 @@ type Listener struct {
 	// Advanced is called after the watermark has advanced over all Changes
 	// told before. A batch may come in several advances, never the reverse.
 	Advanced func(watermark pglogrepl.LSN)
-	// Reset is called when changes were missed: anything may have changed.
+	// Reset is called when changes were missed, and at the first connection:
+	// anything may have changed.
 	Reset func(watermark pglogrepl.LSN)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pglogrepl"
@@ -28,7 +29,7 @@ FROM freshet.checkpoint c WHERE c.slot = $1`
 // watermark counts once the rows are done. Rows of every slot are read: what a
 // row says of a document is true whoever wrote it.
 const pageSQL = `SELECT ` + checkpointColumns + `,
-    l.id, l.batch, l.model, l.operation, l.keys, l.deleted_keys, l.whole,
+    l.id, l.batch, l.model, l.operation, l.keys, l.deleted_keys, l.whole, l.moved,
     coalesce(l.watermark, '0/0'), coalesce(l.last_lsn, '0/0'), l.committed_at, l.logged_at
 FROM freshet.checkpoint c
 LEFT JOIN LATERAL (SELECT * FROM freshet.sync_log WHERE id > $2 ORDER BY id LIMIT $3) l ON true
@@ -171,6 +172,7 @@ type row struct {
 	keys            []string
 	deletedKeys     []string
 	whole           *bool
+	moved           []string
 	watermark       pglogrepl.LSN
 	last            pglogrepl.LSN
 	committedAt     *time.Time
@@ -179,7 +181,7 @@ type row struct {
 
 func (r *row) fields(h *head) []any {
 	return append(h.fields(&r.headCommittedAt),
-		&r.id, &r.batch, &r.model, &r.operation, &r.keys, &r.deletedKeys, &r.whole,
+		&r.id, &r.batch, &r.model, &r.operation, &r.keys, &r.deletedKeys, &r.whole, &r.moved,
 		&r.watermark, &r.last, &r.committedAt, &r.loggedAt)
 }
 
@@ -190,6 +192,7 @@ func (f *Feed) carryOut(r *row, p *page) {
 		return
 	}
 	f.pos.last, f.pos.lastAt = *r.id, orZero(r.loggedAt)
+	f.pos.untold = true
 	p.rows++
 	p.keys += len(r.keys) + len(r.deletedKeys)
 	ch := r.change()
@@ -217,13 +220,27 @@ func invalidate(t Invalidator, ch Change) {
 	if len(ch.DeletedKeys) > 0 {
 		t.Invalidate(ch.Model, ch.DeletedKeys, ch.Watermark)
 	}
+	if len(ch.Moved) > 0 {
+		t.InvalidatePages(ch.Model, ch.Moved, ch.Watermark)
+	}
 }
 
 func (r *row) change() Change {
+	if len(r.deletedKeys) > 0 && !slices.Contains(r.moved, AnyColumn) {
+		r.moved = append(r.moved, AnyColumn) // whoever wrote the row
+	}
 	return Change{
 		ID: *r.id, Batch: *r.batch, Model: *r.model, Operation: *r.operation,
-		Keys: r.keys, DeletedKeys: r.deletedKeys, Whole: *r.whole,
+		Keys: r.keys, DeletedKeys: r.deletedKeys, Whole: *r.whole, Moved: r.moved,
 		Watermark: r.watermark, Last: r.last, CommittedAt: orZero(r.committedAt),
+	}
+}
+
+// come tells the caches which batch they have come to, before the watermark
+// tells their readers.
+func (f *Feed) come(batch int64) {
+	for _, t := range f.targets {
+		t.Advance(batch)
 	}
 }
 
@@ -233,10 +250,12 @@ func (f *Feed) advance(p page, sum page, began time.Time) {
 	f.pos.head, f.pos.readAt = p.head, p.head.began
 	f.touched(p.head.began, p.head, sum.rows, sum.keys) // before those who wait for the watermark go on
 	f.setLags(&p.head)
+	f.come(p.head.batch)
 	f.watermark.set(p.head.watermark)
-	if !moved && sum.rows == 0 {
+	if !moved && !f.pos.untold { // a reading that failed behind its rows may have left some
 		return
 	}
+	f.pos.untold = false
 	for _, l := range f.listening() {
 		if l.Advanced != nil {
 			l.Advanced(p.head.watermark)

@@ -22,6 +22,7 @@ type position struct {
 	known  bool // false until the first connection
 	gone   bool // the checkpoint was removed
 	last   int64
+	untold bool      // rows were carried out since the listeners were told of an advance
 	lastAt time.Time // when the row last was logged: a server that crashed may give its id to another
 	head   head
 	readAt time.Time // when the log was last read to its end
@@ -89,6 +90,7 @@ func (f *Feed) resume(ctx context.Context, conn *pgx.Conn) error {
 	}
 	if !f.pos.known {
 		f.startOver(h)
+		f.tellReset(h) // whoever has read before that knows of nothing since
 		return f.follow(ctx, conn)
 	}
 	if reason := f.pos.missed(h); reason != "" {
@@ -141,6 +143,7 @@ func (f *Feed) startOver(h head) {
 	}
 	f.pos = position{known: true, last: h.maxID, lastAt: h.maxAt, head: h, readAt: h.began}
 	f.setLags(&h)
+	f.come(h.batch)
 	f.watermark.set(h.watermark)
 	f.touched(h.began, h, 0, 0)
 }
@@ -154,6 +157,11 @@ func (f *Feed) reset(h head, reason string) {
 	if f.cfg.Events.Reset != nil {
 		f.cfg.Events.Reset(reason)
 	}
+	f.tellReset(h)
+}
+
+// tellReset tells the listeners that changes were missed.
+func (f *Feed) tellReset(h head) {
 	for _, l := range f.listening() {
 		if l.Reset != nil {
 			l.Reset(h.watermark)

@@ -409,3 +409,19 @@ func lastWrite(k int64, w lsn) lsn {
 	}
 	return 0
 }
+
+// TestListenerBeforeTheFirstConnection: whoever has read before the feed's first
+// connection is told that anything may have changed since.
+func TestListenerBeforeTheFirstConnection(t *testing.T) {
+	p := newPlant(t)
+	p.checkpoint(1, 100)
+	told := make(chan lsn, 1)
+	defer p.feed.Subscribe(Listener{Reset: func(w lsn) { told <- w }})()
+	p.run()
+	if w := receive(t, told, "reset told to the listener"); w != 100 {
+		t.Errorf("at %s", w)
+	}
+	if n := p.feed.State().Resets; n != 0 {
+		t.Errorf("%d resets are counted", n)
+	}
+}

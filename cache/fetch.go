@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pglogrepl"
 )
 
 // Load reads documents of one model by key, all in one snapshot. It must not
-// keep or change keys.
+// keep or change keys; one may stand among them twice.
 type Load[V any] func(ctx context.Context, keys []string) (Loaded[V], error)
 
 // Loaded is what a Load has read.
@@ -19,6 +20,8 @@ type Loaded[V any] struct {
 	// Watermark of freshet.checkpoint in the snapshot that the values were
 	// read from.
 	Watermark pglogrepl.LSN
+	// Batch of freshet.checkpoint in the same snapshot: see Position. 0 is unknown.
+	Batch int64
 }
 
 // Request asks for documents of a model by key.
@@ -47,6 +50,9 @@ type Result[V any] struct {
 	// Watermark is the LSN that every one of them is at least as fresh as.
 	// With no keys it is the local watermark.
 	Watermark pglogrepl.LSN
+	// Batch is the highest that any of them was read at, or UnknownBatch; 0
+	// without keys.
+	Batch int64
 	// Loaded is how many keys were not in the cache.
 	Loaded int
 }
@@ -72,39 +78,31 @@ func (e *TooOldError) Unwrap() error { return ErrTooOld }
 // Fetch answers a request from the cache where it can, joins loads in flight
 // for keys that somebody else is loading, and loads the rest in one call.
 //
-// A load runs apart from the caller that started it: when ctx ends the caller
-// leaves with its error, and the load goes on for the others until
-// Options.LoadTimeout. The error of a load is given to all who joined it and
-// is not cached. Errors: of ctx, of the load, TooOldError, ErrClosed.
+// At most Options.Parallel loads of a model run at once. While they do, the
+// keys of further requests gather and go as one load together, so that a
+// request's keys are part of one load, but that need not be its own alone; and
+// the loads given for one model must do the same.
+//
+// A load that others may join runs apart from the caller that started it: when
+// ctx ends the caller leaves with its error, and the load goes on for the others
+// until Options.LoadTimeout. The error of a load is given to all who joined it and
+// is not cached; but if it wraps ErrBadKey, only to those who asked for that
+// key. Errors: of ctx, of the load, TooOldError, ErrClosed.
 func (c *Cache[V]) Fetch(ctx context.Context, req Request, load Load[V]) (Result[V], error) {
 	if err := ctx.Err(); err != nil {
 		return Result[V]{}, fmt.Errorf("fetch %s: %w", req.Model, err)
 	}
-	if !c.enabled {
-		return c.through(ctx, req, load)
-	}
-	g := gather[V]{c: c, m: c.models.get(req.Model), req: req, local: c.watermark()}
-	g.collect()
-	if g.own != nil {
-		c.launch(ctx, g.own, load)
+	g := gather[V]{c: c, m: c.models.get(req.Model), req: req, load: load, local: c.watermark()}
+	switch {
+	case c.enabled:
+		if g.collect(ctx); g.own != nil {
+			c.lane(g.m).send(g.own)
+		}
+	case len(req.Keys) > 0:
+		g.all(ctx)
+		c.lane(g.m).carry(ctx, g.own)
 	}
 	return g.await(ctx)
-}
-
-// through answers a request without the cache.
-func (c *Cache[V]) through(ctx context.Context, req Request, load Load[V]) (Result[V], error) {
-	loaded, err := load(ctx, req.Keys)
-	if err != nil {
-		return Result[V]{}, fmt.Errorf("load %s: %w", req.Model, err)
-	}
-	if loaded.Watermark < req.MinLSN {
-		return Result[V]{}, &TooOldError{req.Model, req.MinLSN, loaded.Watermark}
-	}
-	docs := make([]Doc[V], len(req.Keys))
-	for i, key := range req.Keys {
-		docs[i].Value, docs[i].Present = loaded.Values[key]
-	}
-	return Result[V]{Docs: docs, Watermark: loaded.Watermark, Loaded: len(docs)}, nil
 }
 
 // gather is one Fetch under way.
@@ -112,10 +110,12 @@ type gather[V any] struct {
 	c     *Cache[V]
 	m     *modelInfo
 	req   Request
+	load  Load[V]
 	local pglogrepl.LSN // local watermark before anything was looked up
 	docs  []Doc[V]
 	floor pglogrepl.LSN // lowest watermark of the answers so far
 	any   bool          // floor is set
+	batch int64         // highest of the answers so far
 	own   *flight[V]    // the load that this Fetch starts, if any
 	waits []wait[V]
 }
@@ -127,16 +127,28 @@ type wait[V any] struct {
 }
 
 // collect serves what is cached and finds or makes a flight for the rest.
-func (g *gather[V]) collect() {
+func (g *gather[V]) collect(ctx context.Context) {
 	g.docs = make([]Doc[V], len(g.req.Keys))
 	for i, key := range g.req.Keys {
 		id := g.c.ident(g.m, key)
 		sh := g.c.shard(id)
 		sh.mu.Lock()
 		if !g.hit(sh, id, i) {
-			g.board(sh, id, i)
+			g.board(ctx, sh, id, i)
 		}
 		sh.mu.Unlock()
+	}
+}
+
+// all takes all keys on a flight of their own: the cache is off, and nobody
+// tells which loads in flight are fresh enough to be joined.
+func (g *gather[V]) all(ctx context.Context) {
+	g.docs = make([]Doc[V], len(g.req.Keys))
+	g.own = newFlight(ctx, g.m, g.load)
+	g.own.keys = slices.Clone(g.req.Keys)
+	g.waits = make([]wait[V], len(g.docs))
+	for i := range g.waits {
+		g.waits[i] = wait[V]{g.own, i}
 	}
 }
 
@@ -154,12 +166,13 @@ func (g *gather[V]) hit(sh *shard[V], id ident, i int) bool {
 	if ok {
 		g.docs[i] = Doc[V]{Value: e.value, Present: !e.absent}
 		g.lower(lsn)
+		g.batch = max(g.batch, e.batch)
 	}
 	return ok
 }
 
 // board joins the flight that brings the key, or takes the key on the own one.
-func (g *gather[V]) board(sh *shard[V], id ident, i int) {
+func (g *gather[V]) board(ctx context.Context, sh *shard[V], id ident, i int) {
 	f := sh.flights[id]
 	switch {
 	case f == nil:
@@ -172,7 +185,7 @@ func (g *gather[V]) board(sh *shard[V], id ident, i int) {
 		return
 	}
 	if g.own == nil {
-		g.own = newFlight(g.c, g.m)
+		g.own = newFlight(ctx, g.m, g.load)
 	}
 	g.own.keys = append(g.own.keys, id.key)
 	sh.flights[id] = g.own
@@ -200,11 +213,12 @@ func (g *gather[V]) await(ctx context.Context) (Result[V], error) {
 			return Result[V]{}, &TooOldError{g.req.Model, g.req.MinLSN, w.f.loaded.Watermark}
 		}
 		g.lower(w.f.loaded.Watermark)
+		g.batch = max(g.batch, known(w.f.loaded.Batch))
 		d := &g.docs[w.index]
 		d.Value, d.Present = w.f.loaded.Values[g.req.Keys[w.index]]
 	}
 	if !g.any {
 		g.floor = g.local
 	}
-	return Result[V]{Docs: g.docs, Watermark: g.floor, Loaded: len(g.waits)}, nil
+	return Result[V]{Docs: g.docs, Watermark: g.floor, Batch: g.batch, Loaded: len(g.waits)}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 
 	"github.com/jackc/pglogrepl"
 )
@@ -13,56 +14,61 @@ import (
 // ErrClosed is the error of a Fetch that needs a load after Close.
 var ErrClosed = errors.New("cache is closed")
 
-// flight is one load under way, for one or more keys of a model.
+// flight is what one Fetch has loaded: one or more keys of a model. It departs
+// with a load of its own, or together with others (see lane).
 type flight[V any] struct {
-	m     *modelInfo
-	keys  []string
-	begin uint64        // tick before the load began
-	start pglogrepl.LSN // local watermark before the load began: its snapshot is not older
+	m    *modelInfo
+	keys []string
+	load Load[V]
+	ctx  context.Context // of the Fetch, for its values: a load outlives its caller
+
+	// departed is set before the load begins: up to then anybody may come
+	// aboard, since what is loaded is younger than that.
+	departed atomic.Bool
+	begin    uint64        // tick before the load began; once departed
+	start    pglogrepl.LSN // local watermark before the load began: its snapshot is not older; once departed
 
 	done   chan struct{} // closed when what follows is set
 	loaded Loaded[V]
 	err    error
 }
 
-func newFlight[V any](c *Cache[V], m *modelInfo) *flight[V] {
-	return &flight[V]{m: m, begin: c.tick.Load(), start: c.watermark(), done: make(chan struct{})}
+func newFlight[V any](ctx context.Context, m *modelInfo, load Load[V]) *flight[V] {
+	return &flight[V]{m: m, ctx: ctx, load: load, done: make(chan struct{})}
+}
+
+// depart notes what a load that begins now will have seen. A flight that is
+// loaded a second time, for the fault of another, stays with its first
+// departure: readers may have come aboard by it.
+func (f *flight[V]) depart(c *Cache[V]) {
+	if f.departed.Load() {
+		return
+	}
+	f.begin, f.start = c.tick.Load(), c.watermark()
+	f.departed.Store(true)
 }
 
 // joinable reports whether a reader that comes now may share the flight for a
-// key: no invalidation of the key has come since it began, and its snapshot
-// cannot be older than minLSN. The shard of the key is locked.
+// key: it has yet to depart; or no invalidation of the key has come since it
+// began, and its snapshot cannot be older than minLSN. The shard of the key is
+// locked.
 func (f *flight[V]) joinable(c *Cache[V], sh *shard[V], id ident, minLSN pglogrepl.LSN) bool {
-	return f.start >= minLSN &&
-		!sh.slot(id).overtakes(f.begin) &&
-		!id.model.whole.Load().overtakes(f.begin) &&
-		f.begin >= c.purged.Load()
-}
-
-// launch runs a flight to its end in a goroutine that Close waits for.
-func (c *Cache[V]) launch(ctx context.Context, f *flight[V], load Load[V]) {
-	started := c.flights.start(func(base context.Context) {
-		fctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.loadTimeout)
-		defer cancel()
-		defer context.AfterFunc(base, cancel)()
-		f.loaded, f.err = f.run(fctx, load)
-		c.land(f)
-	})
-	if !started {
-		f.err = fmt.Errorf("fetch %s: %w", f.m.name, ErrClosed)
-		c.land(f)
-	}
+	return !f.departed.Load() ||
+		f.start >= minLSN &&
+			!sh.slot(id).overtakes(f.begin) &&
+			!id.model.whole.Load().overtakes(f.begin) &&
+			f.begin >= c.purged.Load()
 }
 
 // run calls the load. A panic in it becomes an error: it would otherwise take
 // down the process from a goroutine where no request handler can recover.
-func (f *flight[V]) run(ctx context.Context, load Load[V]) (loaded Loaded[V], err error) {
+func (f *flight[V]) run(ctx context.Context, keys []string) (loaded Loaded[V], err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("load %s: panic: %v\n%s", f.m.name, p, debug.Stack())
+			err = fmt.Errorf("load %s: %w: panic: %v\n%s", f.m.name, ErrBadKey, p, debug.Stack())
 		}
 	}()
-	loaded, err = load(ctx, f.keys)
+	loaded, err = f.load(ctx, keys)
 	if err != nil {
 		return Loaded[V]{}, fmt.Errorf("load %s: %w", f.m.name, err)
 	}
@@ -72,9 +78,13 @@ func (f *flight[V]) run(ctx context.Context, load Load[V]) (loaded Loaded[V], er
 // land stores what a flight has brought, takes it off the board, and wakes
 // those who wait.
 func (c *Cache[V]) land(f *flight[V]) {
+	defer close(f.done)
+	if !c.enabled {
+		return // it was on no board
+	}
 	for _, key := range f.keys {
 		id := c.ident(f.m, key)
-		e := entry[V]{lsn: f.loaded.Watermark}
+		e := entry[V]{lsn: f.loaded.Watermark, batch: f.loaded.Batch}
 		cost := 0
 		if v, ok := f.loaded.Values[key]; ok {
 			e.value = v
@@ -92,7 +102,6 @@ func (c *Cache[V]) land(f *flight[V]) {
 		}
 		sh.mu.Unlock()
 	}
-	close(f.done)
 }
 
 // lifetime owns goroutines: it starts them until it is closed, then cancels

@@ -19,18 +19,19 @@ func (c *Cache[V]) Invalidate(model string, keys []string, lsn pglogrepl.LSN) {
 		sh.stat(m).Invalidations++
 		sh.mu.Unlock()
 	}
+	m.touched.Store(tick)
 }
 
 // InvalidateModel does for all keys of a model what Invalidate does for some,
-// in constant time; what they held is freed as it is met or evicted.
+// and forgets its pages, in constant time; what they held is freed as it is met
+// or evicted.
 func (c *Cache[V]) InvalidateModel(model string, lsn pglogrepl.LSN) {
 	c.inval.Lock()
 	defer c.inval.Unlock()
 	m := c.models.get(model)
-	next := *m.whole.Load()
-	next.raise(lsn, c.tick.Add(1))
-	m.whole.Store(&next)
 	m.wholes.Add(1)
+	c.forget(m, lsn)
+	c.forget(c.pagesOf(model), lsn)
 }
 
 // Purge forgets everything, the stamps included, and every fill that has begun
@@ -43,7 +44,10 @@ func (c *Cache[V]) Purge() {
 	// cleared sees it, one that stores before is cleared.
 	tick := c.tick.Add(1)
 	c.purged.Store(tick)
+	c.Advance(0)
 	for _, m := range c.models.all() {
+		m.columns.Store(nil)
+		m.touched.Store(tick)
 		m.whole.Store(&stamp{tick: tick})
 	}
 	for _, sh := range c.shards {

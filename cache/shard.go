@@ -14,6 +14,12 @@ import (
 // the map. TestBytesAreTrue compares it with the heap.
 const entryOverhead = 256
 
+// footprint is what a process takes for so many bytes of entries: the heap has
+// pages that are filled in part, the more so as entries come and go (seen: a
+// tenth), and whoever counts without them leaves the collector no room to work
+// in.
+func footprint(bytes int) int64 { return int64(bytes) * 9 / 8 }
+
 // ident names an entry. The hash is that of both; it finds the entry, and the
 // names decide: of two keys with one hash only one is cached at a time.
 type ident struct {
@@ -28,9 +34,11 @@ type entry[V any] struct {
 	key    string
 	value  V
 	lsn    pglogrepl.LSN // watermark of the fill
+	batch  int64         // the last one that the fill has seen
 	whole  *stamp        // the model's last whole invalidation when it was stored
 	size   int64
 	absent bool
+	page   any // of an entry of Pages, its *pageEntry
 }
 
 // shard is a part of the cache under one lock: an LRU, the stamps of its keys,
@@ -108,7 +116,7 @@ func (e *entry[V]) is(id ident) bool { return e.model == id.model && e.key == id
 func (sh *shard[V]) put(id ident, e entry[V], cost int) bool {
 	st := sh.stat(id.model)
 	sh.lru.Remove(id.hash)
-	e.size = int64(cost) + int64(len(id.key)) + entryOverhead
+	e.size = footprint(cost + len(id.key) + entryOverhead)
 	if e.size > sh.limit {
 		st.TooLarge++
 		return false

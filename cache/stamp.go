@@ -48,6 +48,14 @@ type modelInfo struct {
 	// whole model is invalidated at once, whatever its size.
 	whole  atomic.Pointer[stamp]
 	wholes atomic.Uint64
+	// touched is the tick of the last invalidation of any of its keys.
+	touched atomic.Uint64
+
+	pages atomic.Pointer[modelInfo] // those of the model's pages, once there are any
+
+	// Of the pages of a model alone, which are registered as a model of their own:
+	columns             atomic.Pointer[marks]
+	hits, misses, joins atomic.Uint64
 }
 
 // registry holds the models seen so far. Names come from the served schema and

@@ -1,5 +1,10 @@
 package cache
 
+import (
+	"maps"
+	"strings"
+)
+
 // Stats counts what happened to the keys of a model since the start, and what
 // is held now.
 type Stats struct {
@@ -53,9 +58,38 @@ func (s *Stats) count(absent, found bool) {
 	}
 }
 
-// Stats returns the counters of each model. They are kept under the shards'
-// locks, so counting costs the readers nothing.
+// Stats returns the counters of each model's documents, and PageStats those of
+// its pages: of these Invalidations counts batches that have moved something,
+// and Misses those pages too that documents were ahead of.
 func (c *Cache[V]) Stats() map[string]Stats {
+	out := c.allStats()
+	maps.DeleteFunc(out, func(name string, _ Stats) bool { return strings.HasPrefix(name, pagePrefix) })
+	return out
+}
+
+// PageStats returns the counters of each model's pages: see Stats.
+func (c *Cache[V]) PageStats() map[string]Stats {
+	out := map[string]Stats{}
+	for name, st := range c.allStats() {
+		if model, ok := strings.CutPrefix(name, pagePrefix); ok {
+			out[model] = st
+		}
+	}
+	return out
+}
+
+// Total returns the counters of all models together, documents and pages.
+func (c *Cache[V]) Total() Stats {
+	var sum Stats
+	for _, st := range c.allStats() {
+		sum = sum.Add(st)
+	}
+	return sum
+}
+
+// allStats returns the counters by name. Those of documents are kept under the
+// shards' locks, so counting costs the readers nothing.
+func (c *Cache[V]) allStats() map[string]Stats {
 	models := c.models.all()
 	sums := make([]Stats, len(models))
 	for _, sh := range c.shards {
@@ -69,17 +103,12 @@ func (c *Cache[V]) Stats() map[string]Stats {
 	}
 	out := make(map[string]Stats, len(models))
 	for name, m := range models {
-		sums[m.index].Invalidations += m.wholes.Load()
-		out[name] = sums[m.index]
+		sum := &sums[m.index]
+		sum.Invalidations += m.wholes.Load()
+		sum.Hits += m.hits.Load()
+		sum.Misses += m.misses.Load()
+		sum.Joins += m.joins.Load()
+		out[name] = *sum
 	}
 	return out
-}
-
-// Total returns the counters of all models together.
-func (c *Cache[V]) Total() Stats {
-	var sum Stats
-	for _, st := range c.Stats() {
-		sum = sum.Add(st)
-	}
-	return sum
 }

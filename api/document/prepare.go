@@ -1,14 +1,34 @@
 package document
 
-import "fmt"
+import (
+	"fmt"
+	"sync"
+)
+
+// preparers are used again: a document is built in one of them, and copied out
+// in its true size.
+var preparers = sync.Pool{New: func() any { return new(preparer) }}
+
+// maxKept bounds the text of a document whose preparer is used again.
+const maxKept = 1 << 20
 
 // Prepare scans the JSON text of a document of the given shape. Keys that the
 // shape does not know are passed over; keys that the text lacks are null. The
 // text is not kept.
 func Prepare(shape *Shape, text []byte) (*Document, error) {
-	p := preparer{scanner: scanner{text: text}}
-	p.doc.text = make([]byte, 0, len(text)*3/4)
-	p.doc.words = make([]uint32, 1, 64)
+	p := preparers.Get().(*preparer)
+	p.scanner = scanner{text: text}
+	d, err := p.document(shape)
+	p.scanner = scanner{}
+	if len(text) <= maxKept {
+		preparers.Put(p)
+	}
+	return d, err
+}
+
+// document scans the whole text.
+func (p *preparer) document(shape *Shape) (*Document, error) {
+	p.doc.text, p.doc.words, p.elems = p.doc.text[:0], append(p.doc.words[:0], 0), p.elems[:0]
 	root, err := p.object(shape, 0)
 	if err != nil {
 		return nil, fmt.Errorf("document of %s: at byte %d: %w", shape.Type.Name, p.at, err)
@@ -19,16 +39,12 @@ func Prepare(shape *Shape, text []byte) (*Document, error) {
 	if p.space(); p.at != len(p.text) {
 		return nil, fmt.Errorf("document of %s: at byte %d: something follows it", shape.Type.Name, p.at)
 	}
-	return &Document{text: trim(p.doc.text), words: trim(p.doc.words), root: root}, nil
+	return &Document{text: own(p.doc.text), words: own(p.doc.words), root: root}, nil
 }
 
-// trim gives back what was reserved too much.
-func trim[T any](s []T) []T {
-	if cap(s)-len(s) <= len(s)/8 {
-		return s
-	}
-	return append(make([]T, 0, len(s)), s...)
-}
+// own copies a slice into memory of its own. Its capacity is what the runtime
+// has given for it, which Document.Size counts.
+func own[T any](s []T) []T { return append([]T(nil), s...) }
 
 // maxDepth bounds the nesting of a document, so that no text can exhaust the
 // stack. Postgres itself accepts a few thousand levels.

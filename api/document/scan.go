@@ -39,7 +39,7 @@ func (s *scanner) byte(b byte) bool {
 
 // literal passes over a word if it comes next.
 func (s *scanner) literal(word string) bool {
-	if bytes.HasPrefix(s.text[s.at:], []byte(word)) {
+	if s.at < len(s.text) && s.text[s.at] == word[0] && bytes.HasPrefix(s.text[s.at:], []byte(word)) {
 		s.at += len(word)
 		return true
 	}

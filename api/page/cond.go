@@ -28,7 +28,10 @@ const (
 )
 
 // Cond is a condition on the rows of a Table.
-type Cond interface{ write(*builder) }
+type Cond interface {
+	write(*builder)
+	key(*keyWriter)
+}
 
 // Compare applies an operator. Values are in Postgres' text form: none for
 // IsNull and IsNotNull, any number for In and NotIn, else one.

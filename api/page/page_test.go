@@ -50,6 +50,7 @@ func TestSQL(t *testing.T) {
 			Not{Any{Compare{rank, Lt, []string{"3"}}, Any{}, All{}}},
 		}, Count: true}},
 		{"plain list", Query{Documents: true, Order: desc, Exact: true, Offset: 40}},
+		{"in part", Query{Documents: true, Spared: []string{"comments", "it's"}, Order: desc, Exact: true}},
 		{"aggregates", Query{Where: Compare{author, Eq, []string{"u"}}, Count: true, Aggregates: []Aggregate{
 			{Min, created, "DateTime"}, {Max, rank, "Int"}, {Sum, rank, "BigInt"}, {Avg, rank, "Float"},
 			{Min, &Column{Name: "at", Base: "timestamp"}, "DateTime"}, {Sum, &Column{Name: "w", Base: "float4"}, "Float"},

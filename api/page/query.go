@@ -1,6 +1,9 @@
 package page
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // Query asks for one page of a Table.
 type Query struct {
@@ -19,27 +22,34 @@ type Query struct {
 	Offset   int // rows passed over
 
 	Documents bool // the documents are wanted, not the keys alone
-	Count     bool // the number of rows that Where holds for is wanted
+	// Spared are fields that the documents are wanted without. It is no part of
+	// Key: a page in part is not kept.
+	Spared []string
+	Count  bool // the number of rows that Where holds for is wanted
 	// Beyond asks whether there are rows on the other side of After (or, if
 	// Backward, of Before): the page before this one.
 	Beyond bool
 	// Aggregates are wanted of all the rows that Where holds for.
 	Aggregates []Aggregate
-	// Slot is the slot whose watermark is read along.
+	// Slot is the slot whose position is read along.
 	Slot string
 }
 
 // Columns of a row of the statement: fixed ones first, then one for each term
 // of the order and one for each aggregate. The last row is about the list as a whole: its key is NULL,
-// and it alone has watermark, count, beyond and aggregates.
+// and it alone has position, count, beyond and aggregates.
 const (
 	ColumnKey = iota
 	ColumnData
-	ColumnWatermark
+	ColumnPosition
 	ColumnCount
 	ColumnBeyond
 	ColumnOrder
 )
+
+// Position is the SQL of the position of a row of freshet.checkpoint: watermark
+// and number of the last batch as one text.
+const Position = "watermark::text || ' ' || batch"
 
 // SQL returns the statement and its parameters. Every column is text. The rows
 // of a limited subquery under UNION ALL keep their order: one scan yields them.
@@ -61,7 +71,7 @@ func (q *Query) beyond() bool {
 func (q *Query) writePage(b *builder) {
 	b.WriteString("SELECT " + q.Table.Key.SQL() + "::text, ")
 	if q.Documents {
-		b.WriteString("data::text, ")
+		q.writeDocument(b)
 	} else {
 		b.WriteString("NULL::text, ")
 	}
@@ -97,6 +107,22 @@ func (q *Query) writePage(b *builder) {
 	}
 }
 
+// writeDocument writes the document, without the fields to be spared.
+func (q *Query) writeDocument(b *builder) {
+	if len(q.Spared) == 0 {
+		b.WriteString("data::text, ")
+		return
+	}
+	b.WriteString("(data - ARRAY[")
+	for i, name := range q.Spared {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString("'" + strings.ReplaceAll(name, "'", "''") + "'") // a name of the model's
+	}
+	b.WriteString("]::text[])::text, ")
+}
+
 // bounds returns the conditions that After and Before make.
 func (q *Query) bounds() []Cond {
 	var conds []Cond
@@ -130,7 +156,7 @@ func (q *Query) writeWhere(b *builder, bounds []Cond) {
 
 // writeSummary writes the row about the list as a whole.
 func (q *Query) writeSummary(b *builder) {
-	b.WriteString("SELECT NULL, NULL, (SELECT watermark::text FROM freshet.checkpoint WHERE slot = " + b.arg(q.Slot) + "::text), ")
+	b.WriteString("SELECT NULL, NULL, (SELECT " + Position + " FROM freshet.checkpoint WHERE slot = " + b.arg(q.Slot) + "::text), ")
 	if q.Count && len(q.Aggregates) > 0 {
 		b.WriteString("s.n")
 	} else if q.Count {

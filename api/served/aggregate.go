@@ -93,6 +93,11 @@ func (w *writer) globalIDs(stored []*Type) error {
 			return fmt.Errorf("type %s has a field %s of its own: global ids cannot be served beside it", t.Model.Name, NodeID)
 		}
 	}
+	for _, i := range w.model.Interfaces {
+		if i.Field(NodeID) != nil {
+			return fmt.Errorf("interface %s has a field %s of its own: global ids cannot be served beside it", i.Name, NodeID)
+		}
+	}
 	w.schema.Node = w.types.take("Node")
 	w.late = append(w.late, fmt.Sprintf(`
 "What has an id that is unique among all types."

@@ -34,6 +34,7 @@ func (w *writer) query(stored []*Type) {
 		w.plain(&fields, t)
 	}
 	fmt.Fprintf(w, "type Query {\n%s}\n", fields.String())
+	fmt.Fprintf(w, "\n\"The fields of Query as live queries: answered at once, and again whenever the answer changes.\"\ntype Subscription {\n%s}\n", fields.String())
 }
 
 func (w *writer) root(r *Root) { w.schema.Roots[r.Name] = r }

@@ -26,6 +26,9 @@ type Schema struct {
 	Types map[string]*Type // every object type of the model
 	Roots map[string]*Root // the fields of Query
 	Enums map[string]Enum
+	// Possible are the names of the object types of each interface and union,
+	// Node among them.
+	Possible map[string]map[string]bool
 	// Node is the name of the interface of all stored types, if it is served.
 	Node string
 }
@@ -140,6 +143,7 @@ func New(m *model.Model, layouts []Layout, opts Options) (*Schema, error) {
 		return nil, fmt.Errorf("derive the served schema: %w", err)
 	}
 	s.trimDirectives()
+	s.possible()
 	return s, nil
 }
 

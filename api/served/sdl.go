@@ -35,12 +35,19 @@ func newWriter(s *Schema, m *model.Model) *writer {
 	for _, e := range m.Enums {
 		w.types[e.Name] = true
 	}
+	for _, i := range m.Interfaces {
+		w.types[i.Name] = true
+	}
+	for _, u := range m.Unions {
+		w.types[u.Name] = true
+	}
 	return w
 }
 
 // write writes the whole schema.
 func (w *writer) write(stored []*Type) {
 	w.query(stored)
+	w.abstract()
 	for _, t := range w.model.Types {
 		w.object(t)
 	}
@@ -81,11 +88,7 @@ enum OrderDirection {
 func (w *writer) object(t *model.Type) {
 	w.WriteString("\n")
 	w.description("", t.Description)
-	if w.schema.Node != "" && t.Stored {
-		fmt.Fprintf(w, "type %s implements %s {\n  %s: ID!\n", t.Name, w.schema.Node, NodeID)
-	} else {
-		fmt.Fprintf(w, "type %s {\n", t.Name)
-	}
+	w.heading("type", t.Name, t.Interfaces, t.Stored)
 	for _, f := range t.Fields {
 		w.use(f.Type.Name)
 		w.description("  ", f.Description)

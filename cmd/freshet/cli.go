@@ -69,6 +69,8 @@ type apiFlags struct {
 	MaxComplexity int      `help:"Values that one query may yield, with the pages it asks for." default:"100000"`
 
 	WaitTimeout time.Duration `help:"How long a read waits for data as fresh as it asks for." default:"200ms"`
+
+	liveFlags
 }
 
 // projectorFlags are those of every command with a projector.

@@ -52,7 +52,7 @@ func (s *service) addGraph(ctx context.Context, cfg *pgx.ConnConfig, m *model.Mo
 		return err
 	}
 	log := s.log.Named("api")
-	s.graph.server, err = api.New(api.Config{
+	config := api.Config{
 		Model: m, Layouts: layouts, Pool: pool, Slot: s.app.cli.Slot,
 		CacheBytes: g.CacheBytes, Feed: s.graph.feed, Marker: s.graph.marker,
 		Origins: g.Origins, Documents: documents, DocumentsOnly: g.DocumentsOnly, NoIntrospection: !g.Introspection,
@@ -61,7 +61,9 @@ func (s *service) addGraph(ctx context.Context, cfg *pgx.ConnConfig, m *model.Mo
 			log.Error("a request failed", zap.String("error", oneLine(explain(err))))
 		},
 		Observe: s.metrics.request,
-	})
+	}
+	g.liveFlags.set(&config)
+	s.graph.server, err = api.New(config)
 	return err
 }
 
@@ -140,10 +142,13 @@ func feedEvents(log *zap.Logger) cache.FeedEvents {
 	}
 }
 
-// total are the cache's counters over all types.
-func (g *graph) total() cache.Stats {
+// total are the cache's counters over all types, documents and pages.
+func (g *graph) total() cache.Stats { return g.server.CacheTotal() }
+
+// pages are those of the pages alone.
+func (g *graph) pages() cache.Stats {
 	var sum cache.Stats
-	for _, s := range g.server.CacheStats() {
+	for _, s := range g.server.PageStats() {
 		sum = sum.Add(s)
 	}
 	return sum

@@ -12,9 +12,10 @@ import (
 )
 
 type healthCmd struct {
-	Admin   string        `help:"Where the server's --admin is: an address or a URL." default:"127.0.0.1:9090" placeholder:"URL"`
-	Ready   bool          `help:"Ask whether it is ready for requests, not only whether it is alive." env:"-"`
-	Timeout time.Duration `help:"How long an answer may take." default:"5s" env:"-"`
+	Admin        string        `help:"Where the server's --admin is: an address or a URL." default:"127.0.0.1:9090" placeholder:"URL"`
+	AdminTLSCert string        `name:"admin-tls-cert" help:"The server's --admin-tls-cert: ask over TLS, and trust this certificate alone." placeholder:"FILE"`
+	Ready        bool          `help:"Ask whether it is ready for requests, not only whether it is alive." env:"-"`
+	Timeout      time.Duration `help:"How long an answer may take." default:"5s" env:"-"`
 }
 
 // Help is shown by --help.
@@ -23,13 +24,13 @@ func (c *healthCmd) Help() string {
 
   HEALTHCHECK CMD ["freshet", "health"]
 
-It goes by FRESHET_ADMIN as the server does. Without --ready it asks /healthz: a
+It goes by FRESHET_ADMIN and FRESHET_ADMIN_TLS_CERT as the server does. Without --ready it asks /healthz: a
 projector that fills its tables for an hour is alive, and not ready.`
 }
 
 // Run asks once.
 func (c *healthCmd) Run(ctx context.Context, a *app) error {
-	base, err := adminURL(c.Admin)
+	base, err := adminURL(c.Admin, c.AdminTLSCert != "")
 	if err != nil {
 		return err
 	}
@@ -43,7 +44,10 @@ func (c *healthCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return usagef("give --admin HOST:PORT or http://HOST:PORT", "%s cannot be asked", c.Admin)
 	}
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
 	res, err := client.Do(req)
 	if err != nil {
 		return &explained{message: fmt.Sprintf("no answer from %s: %s", base+path, innermost(err)), remedy: "is it running, and is --admin its address?", cause: err}
@@ -62,7 +66,7 @@ func (c *healthCmd) Run(ctx context.Context, a *app) error {
 
 // adminURL makes a server's --admin an address to ask: where it listens on all
 // addresses this machine's own is as good as any.
-func adminURL(admin string) (string, error) {
+func adminURL(admin string, encrypted bool) (string, error) {
 	if strings.Contains(admin, "://") {
 		u, err := url.Parse(admin)
 		if err != nil || u.Host == "" {
@@ -80,5 +84,9 @@ func adminURL(admin string) (string, error) {
 	case "::":
 		host = "::1"
 	}
-	return "http://" + net.JoinHostPort(host, port), nil
+	kind := "http://"
+	if encrypted {
+		kind = "https://"
+	}
+	return kind + net.JoinHostPort(host, port), nil
 }

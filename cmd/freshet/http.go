@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"go.uber.org/zap"
 )
 
 // listen opens an address before anything is started, so that one that is
@@ -27,12 +29,14 @@ func (a *app) listen(name, flag, addr string) (net.Listener, error) {
 }
 
 // httpPart serves until its context ends; then it takes no new requests, and
-// waits for those under way.
-func httpPart(name string, l net.Listener, h http.Handler) part {
+// waits for those under way. With a certificate it serves over TLS.
+func httpPart(name string, l net.Listener, h http.Handler, c *certificate, log *zap.Logger) part {
 	return part{name: name, run: func(ctx context.Context) error {
 		server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+		secured(server, c, log)
+		endStreams(server, h)
 		served := make(chan error, 1)
-		go func() { served <- server.Serve(l) }()
+		go func() { served <- serveOn(server, l) }()
 		select {
 		case err := <-served:
 			return fmt.Errorf("serve %s: %w", name, err)
@@ -44,6 +48,14 @@ func httpPart(name string, l net.Listener, h http.Handler) part {
 		}
 		return err
 	}}
+}
+
+// serveOn serves a listener, over TLS where the server has a configuration.
+func serveOn(server *http.Server, l net.Listener) error {
+	if server.TLSConfig != nil {
+		return server.ServeTLS(l, "", "")
+	}
+	return server.Serve(l)
 }
 
 // drain gives requests under way half of the grace, and then ends them.

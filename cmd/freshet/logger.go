@@ -84,6 +84,7 @@ func logEvents(log *zap.Logger, bars bool) projector.Events {
 			log.Info("a read model that was paused is filled again, and kept", zap.String("model", model))
 		},
 	}
+	e.Refill = backfillLines(log)
 	if !bars {
 		e.Backfill = backfillLines(log)
 	}

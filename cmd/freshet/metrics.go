@@ -124,17 +124,32 @@ func (m *metrics) engine(status func() projector.Status) {
 	m.gauge("watermark_lsn", "Every commit at or before it is in the documents, but for those of fan-outs under way.", func() float64 { return float64(status().Watermark) })
 }
 
-// cache adds the counters of a cache.
-func (m *metrics) cache(total func() cache.Stats) {
-	m.count("cache_hits_total", "Lookups answered from the cache, absent keys included.", func() float64 {
+// cache adds the counters of a cache: of all of it, and of the pages in it.
+func (m *metrics) cache(total, pages func() cache.Stats) {
+	m.count("cache_hits_total", "Lookups of documents and pages answered from the cache, absent keys included.", func() float64 {
 		s := total()
 		return float64(s.Hits + s.AbsentHits)
 	})
 	m.count("cache_misses_total", "Lookups that were not.", func() float64 { return float64(total().Misses) })
-	m.count("cache_evictions_total", "Documents removed for want of room.", func() float64 { return float64(total().Evictions) })
-	m.count("cache_invalidations_total", "Keys invalidated.", func() float64 { return float64(total().Invalidations) })
+	m.count("cache_evictions_total", "Documents and pages removed for want of room.", func() float64 { return float64(total().Evictions) })
+	m.count("cache_invalidations_total", "Keys invalidated, and batches that moved pages.", func() float64 { return float64(total().Invalidations) })
 	m.gauge("cache_bytes", "Memory held.", func() float64 { return float64(total().Bytes) })
-	m.gauge("cache_entries", "Keys held.", func() float64 { return float64(total().Entries) })
+	m.gauge("cache_entries", "Keys and pages held.", func() float64 { return float64(total().Entries) })
+	m.count("cache_page_hits_total", "Pages of lists answered from the cache.", func() float64 { return float64(pages().Hits) })
+	m.count("cache_page_misses_total", "Pages of lists that were read.", func() float64 { return float64(pages().Misses) })
+	m.gauge("cache_page_bytes", "Memory held by pages, as part of all.", func() float64 { return float64(pages().Bytes) })
+}
+
+// subscriptions adds the counters of subscriptions.
+func (m *metrics) subscriptions(stats func() api.SubscriptionStats) {
+	m.gauge("subscriptions", "Subscriptions now.", func() float64 { return float64(stats().Subscriptions) })
+	m.gauge("subscription_queries", "Different ones among them: those that ask the same share their evaluations.", func() float64 { return float64(stats().Queries) })
+	m.gauge("subscription_connections", "WebSockets and event streams now.", func() float64 { return float64(stats().Connections) })
+	m.count("subscription_messages_total", "Answers sent to subscribers.", func() float64 { return float64(stats().Messages) })
+	m.count("subscription_evaluations_total", "Evaluations of subscriptions.", func() float64 { return float64(stats().Evaluations) })
+	m.count("subscription_unchanged_total", "Evaluations whose answer was as before.", func() float64 { return float64(stats().Unchanged) })
+	m.count("subscription_coalesced_total", "Answers that were replaced by a newer one before a slow subscriber took them.", func() float64 { return float64(stats().Coalesced) })
+	m.count("subscription_failures_total", "Evaluations that failed and are tried again.", func() float64 { return float64(stats().Failures) })
 }
 
 func truth(b bool) float64 {

@@ -31,6 +31,13 @@ func observers(all ...projector.Events) projector.Events {
 				}
 			}
 		},
+		Refill: func(b projector.BackfillEvent) {
+			for _, e := range all {
+				if e.Refill != nil {
+					e.Refill(b)
+				}
+			}
+		},
 		Retry: func(what string, err error, wait time.Duration) {
 			for _, e := range all {
 				if e.Retry != nil {

@@ -21,7 +21,7 @@ type resyncCmd struct {
 	Type   string        `arg:"" name:"type" help:"The read model: a type of the model file."`
 	Key    []string      `help:"A document's key; may be given again." placeholder:"KEY" sep:"none" env:"-"`
 	All    bool          `help:"Every document, while the projector goes on; needs --model." env:"-"`
-	Refill bool          `help:"Every document, with all the projector's workers and nothing else meanwhile; a running projector begins within seconds." env:"-"`
+	Refill bool          `help:"Every document, in chunks beside the projector's other work; a running projector begins within seconds." env:"-"`
 	Wait   bool          `help:"Wait until it is done, if a projector runs." default:"true" negatable:"" env:"-"`
 	Poll   time.Duration `help:"How often to look how far it is." default:"250ms" hidden:"" env:"-"`
 }
@@ -37,8 +37,8 @@ somebody wrote into a tv_* table, or what was quarantined and has been repaired.
 
 Documents that are equal are not written again; freshet verify --repair finds
 those that are not, and rebuilds only them. --all costs the projector a look at
-each key, about a thousand a second; for a million and more take --refill, while
-which the documents of all other types wait. What is asked for by --key comes
+each key, about a thousand a second; for a million and more take --refill, which
+is several times faster. What is asked for by --key comes
 before all that --all has asked for.
 
 Exit code 1: a document could not be built, or the projector went away.`
@@ -116,7 +116,7 @@ func (c *resyncCmd) refill(ctx context.Context, a *app, conn *pgx.Conn) error {
 	} else {
 		a.printf("%s will be filled again when a projector starts: none runs.\n", c.Type)
 	}
-	a.printf("Its documents are served meanwhile as they are; those of the other types wait while it is filled. freshet status says how far it is.\n")
+	a.printf("Its documents are served meanwhile as they are, and the other types are kept fresh. freshet status says how far it is.\n")
 	return nil
 }
 

@@ -29,6 +29,8 @@ type service struct {
 	graph   *graph            // nil: projector alone
 	// graphURL and adminURL are where they are served, once listening.
 	graphURL, adminURL string
+	// apiTLS and adminTLS are nil where they are served in the clear.
+	apiTLS, adminTLS *certificate
 	// watch are further observers of the engine.
 	watch []projector.Events
 	parts []part // in the order in which they end
@@ -50,43 +52,51 @@ func (a *app) newService() (*service, error) {
 type runCmd struct {
 	modelFlag
 	serveFlags
+	adminTLSFlags
 	apiFlags
+	apiTLSFlags
 	projectorFlags
 }
 
 // Run is projector and API.
 func (c *runCmd) Run(ctx context.Context, a *app) error {
-	return a.serve(ctx, c.Model, c.Admin, &c.projectorFlags, &c.apiFlags)
+	return a.serve(ctx, c.Model, c.Admin, &c.adminTLSFlags, &c.projectorFlags, &c.apiFlags, &c.apiTLSFlags)
 }
 
 type projectorCmd struct {
 	modelFlag
 	serveFlags
+	adminTLSFlags
 	projectorFlags
 }
 
 // Run is the projector alone.
 func (c *projectorCmd) Run(ctx context.Context, a *app) error {
-	return a.serve(ctx, c.Model, c.Admin, &c.projectorFlags, nil)
+	return a.serve(ctx, c.Model, c.Admin, &c.adminTLSFlags, &c.projectorFlags, nil, nil)
 }
 
 type apiCmd struct {
 	modelFlag
 	serveFlags
+	adminTLSFlags
 	apiFlags
+	apiTLSFlags
 }
 
 // Run is the API alone.
 func (c *apiCmd) Run(ctx context.Context, a *app) error {
-	return a.serve(ctx, c.Model, c.Admin, nil, &c.apiFlags)
+	return a.serve(ctx, c.Model, c.Admin, &c.adminTLSFlags, nil, &c.apiFlags, &c.apiTLSFlags)
 }
 
-func (a *app) serve(ctx context.Context, path, admin string, p *projectorFlags, g *apiFlags) error {
+func (a *app) serve(ctx context.Context, path, admin string, adminTLS *adminTLSFlags, p *projectorFlags, g *apiFlags, apiTLS *apiTLSFlags) error {
 	if p != nil && (p.Lease < time.Second || p.SlotWait < time.Second) {
 		return usagef("give both at least a second", "--lease=%s --slot-wait=%s is too short", p.Lease, p.SlotWait)
 	}
 	s, err := a.newService()
 	if err != nil {
+		return err
+	}
+	if err := s.encrypt(apiTLS, adminTLS); err != nil {
 		return err
 	}
 	cfg, err := a.connConfig()
@@ -118,7 +128,8 @@ func (s *service) build(ctx context.Context, cfg *pgx.ConnConfig, path string, p
 		if err := s.addGraph(ctx, cfg, m, g); err != nil {
 			return err
 		}
-		s.metrics.cache(s.graph.total)
+		s.metrics.cache(s.graph.total, s.graph.pages)
+		s.metrics.subscriptions(s.graph.server.SubscriptionStats)
 	}
 	return nil
 }
@@ -177,23 +188,24 @@ func (s *service) listen(admin string, g *apiFlags) error {
 	if err != nil {
 		return err
 	}
-	s.adminURL = "http://" + adminAddr.Addr().String()
+	s.adminURL = scheme(s.adminTLS) + adminAddr.Addr().String()
 	var parts []part
 	if s.graph != nil {
 		l, err := s.app.listen("graphql", "listen", g.Listen)
 		if err != nil {
 			return errors.Join(err, adminAddr.Close())
 		}
-		s.graphURL = "http://" + l.Addr().String() + "/graphql"
+		s.graphURL = scheme(s.apiTLS) + l.Addr().String() + "/graphql"
 		s.log.Info("serving GraphQL", zap.String("url", s.graphURL))
-		parts = append(parts, httpPart("API", l, s.graph.server))
+		parts = append(parts, httpPart("API", l, s.graph.server, s.apiTLS, s.log))
 	}
 	s.log.Info("serving status", zap.String("url", s.adminURL+"/status"))
 	if s.engine != nil {
 		parts = append(parts, part{name: "projector", run: s.engine.Run})
 	}
 	if s.graph != nil {
-		parts = append(parts, part{name: "invalidation feed", run: s.graph.feed.Run})
+		parts = append(parts, part{name: "invalidation feed", run: s.graph.feed.Run},
+			s.app.memoryPart(g.CacheBytes, func() int64 { return s.graph.total().Bytes }))
 	}
 	s.parts = append(parts, s.adminPart(adminAddr))
 	return nil

@@ -98,12 +98,15 @@ func printFanOuts(w io.Writer, s status.Database) {
 		return
 	}
 	fmt.Fprintf(w, "\nLARGE CHANGE\tBY\tSTATE\tSINCE\tDONE\tMAY LACK\n")
-	for i, f := range s.FanOuts {
-		state := "waits"
-		if i == 0 && s.Slot.Active {
+	for _, f := range s.FanOuts {
+		state, by := "waits", f.Path
+		if f.Runs && s.Slot.Active {
 			state = "runs"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\tcommits from %s on\n", f.Model, f.Path, state, ago(s.Now, &f.Since), humanize.Comma(f.Documents), f.SinceLSN)
+		if f.Filling() {
+			by = "all of it is filled"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\tcommits from %s on\n", f.Model, by, state, ago(s.Now, &f.Since), humanize.Comma(f.Documents), f.SinceLSN)
 	}
 }
 

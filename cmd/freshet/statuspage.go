@@ -3,6 +3,7 @@ package main
 import (
 	"time"
 
+	"freshet/api"
 	"freshet/cache"
 	"freshet/projector"
 	"freshet/projector/status"
@@ -80,8 +81,11 @@ type apiStatus struct {
 	Lagging   map[string]laggingStatus `json:"lagging"`
 	HitRate   float64                  `json:"hitRate"` // 0 to 1, since the start
 	Cache     cache.Stats              `json:"cache"`   // all models together
-	Models    map[string]cache.Stats   `json:"models"`
+	Models    map[string]cache.Stats   `json:"models"`  // documents
+	Pages     map[string]cache.Stats   `json:"pages"`   // of lists
 	Pool      *poolStatus              `json:"pool,omitempty"`
+
+	Subscriptions api.SubscriptionStats `json:"subscriptions"`
 }
 
 // laggingStatus is why a read model is not as fresh as the watermark.
@@ -138,7 +142,7 @@ func (s *service) status() processStatus {
 func (g *graph) status() *apiStatus {
 	f, total := g.feed.State(), g.total()
 	a := &apiStatus{Feed: f, Watermark: f.Watermark.String(), Complete: f.Complete.String(), Lagging: map[string]laggingStatus{},
-		HitRate: total.HitRate(), Cache: total, Models: g.server.CacheStats()}
+		HitRate: total.HitRate(), Cache: total, Models: g.server.CacheStats(), Pages: g.server.PageStats(), Subscriptions: g.server.SubscriptionStats()}
 	for model, l := range f.Lags {
 		a.Lagging[model] = laggingStatus{l.Since.String(), l.Reason}
 	}

@@ -14,11 +14,39 @@ import (
 // look: one that is well gives one each second.
 const silence = 5 * time.Second
 
-// fanOutText says what large changes are under way; "": none.
+// fanOutText says what large changes are under way, and which read models are
+// filled beside; "": none.
 func fanOutText(all []status.FanOut) string {
 	if len(all) == 0 {
 		return ""
 	}
+	var changes []status.FanOut
+	var texts []string
+	for _, f := range all {
+		if f.Filling() {
+			texts = append(texts, fillText(f))
+		} else {
+			changes = append(changes, f)
+		}
+	}
+	if len(changes) > 0 {
+		texts = append([]string{changesText(changes)}, texts...)
+	}
+	return strings.Join(texts, "; ")
+}
+
+// fillText says how far a read model is that is filled while others stream.
+func fillText(f status.FanOut) string {
+	switch {
+	case f.Waits != "":
+		return f.Model + " is " + f.Waits
+	case !f.Runs:
+		return f.Model + " waits to be filled"
+	}
+	return fmt.Sprintf("%s is being filled while the others go on: %s so far", f.Model, documentsText(f.Documents, "document"))
+}
+
+func changesText(all []status.FanOut) string {
 	f := all[0]
 	what := "a large change to " + f.Model + " is"
 	if f.Changes > 1 {

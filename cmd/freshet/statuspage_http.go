@@ -42,7 +42,7 @@ const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img
 // The board ends with the first word of the end, so that streams of events do
 // not hold up the drain.
 func (s *service) adminPart(l net.Listener) part {
-	serve := httpPart("admin", l, s.adminHandler())
+	serve := httpPart("admin", l, s.adminHandler(), s.adminTLS, s.log)
 	return part{name: serve.name, run: func(ctx context.Context) error {
 		own, cancel := context.WithCancel(ctx)
 		kept := make(chan error, 1)

@@ -83,7 +83,7 @@ func TestAdminURL(t *testing.T) {
 		"127.0.0.1:9090": "http://127.0.0.1:9090", ":9090": "http://127.0.0.1:9090", "0.0.0.0:1": "http://127.0.0.1:1",
 		"[::]:9": "http://[::1]:9", "https://x/admin/": "https://x/admin", "db:80": "http://db:80",
 	} {
-		if got, err := adminURL(in); err != nil || got != want {
+		if got, err := adminURL(in, false); err != nil || got != want {
 			t.Errorf("%s: %s %v", in, got, err)
 		}
 	}

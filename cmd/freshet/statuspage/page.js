@@ -167,8 +167,8 @@
       ["Model", m.name, "wide"], ["Noticed", ago(m.paused.since, s.now)], ["Why", m.paused.error, "wide"],
       ["Waits for", m.paused.waits || "its being mended", "wide"], ["May lack commits from", make("code", m.paused.sinceLsn)],
     ])));
-    drawList("fanouts", changes.map((f, i) => row([
-      ["Model", f.model, "wide"], ["By", make("code", f.path), "wide"], ["State", i === 0 && d.slot.active ? mark("under way", "busy") : "waits"],
+    drawList("fanouts", changes.map((f) => row([
+      ["Model", f.model, "wide"], ["By", f.path === "*" ? "all of it is filled" : make("code", f.path), "wide"], ["State", f.runs && d.slot.active ? mark("under way", "busy") : f.waits || "waits"],
       ["Documents done", count(f.documents), "n"], ["Since", ago(f.since, s.now)], ["May lack commits from", make("code", f.sinceLsn)],
     ])));
   }
@@ -249,8 +249,10 @@
     for (const model of Object.keys(a.lagging || {}).sort()) list.push([`${model} lags`, `since ${a.lagging[model].since}: ${a.lagging[model].reason}`]);
     if (a.pool) list.push(["Connections", `${a.pool.inUse} in use, ${a.pool.idle} idle, ${a.pool.max} at most`], ["Waited for one", count(a.pool.waited) + (a.pool.waited === 1 ? " time" : " times")]);
     facts($("api-facts"), list);
-    $("cache").tBodies[0].replaceChildren(...Object.keys(a.models).sort().map((name) => {
-      const c = a.models[name], all = c.hits + c.absentHits + c.misses;
+    const caches = {...a.models};
+    for (const [model, c] of Object.entries(a.pages || {})) caches[`${model} (lists)`] = c;
+    $("cache").tBodies[0].replaceChildren(...Object.keys(caches).sort().map((name) => {
+      const c = caches[name], all = c.hits + c.absentHits + c.misses;
       return row([["Model", name, "wide"], ["Hit rate", all ? percent((c.hits + c.absentHits) / all) : none, "n"], ["Keys", count(c.entries), "n"],
         ["Size", bytes(c.bytes), "n"], ["Evictions", count(c.evictions), "n"], ["Invalidations", count(c.invalidations), "n"]]);
     }));
