@@ -26,9 +26,14 @@ const postQuery = `query Post($id: ID!) { post(id: $id) { id title content publi
 
 // graphRequest is the POST of postQuery.
 func graphRequest(address, key string) []byte {
-	body, err := json.Marshal(map[string]any{"query": postQuery, "variables": map[string]string{"id": key}})
+	return queryRequest(address, postQuery, map[string]any{"id": key})
+}
+
+// queryRequest is the POST of a query with its variables.
+func queryRequest(address, query string, variables map[string]any) []byte {
+	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
 	if err != nil {
-		panic(err) // strings alone
+		panic(err) // strings alone, and lists of them
 	}
 	return request(address, "/graphql", body)
 }
@@ -146,16 +151,30 @@ func (d duelled) report(w *world, name, against string, least float64) {
 // duel loads both servers in turn. Both get the same bodies; the bare one has
 // the key in the path as well, so that it need not read them.
 func (w *world) duel(ctx context.Context, what, ours, theirs string, keys []string) (duelled, error) {
+	var asked []question
+	for _, key := range keys {
+		asked = append(asked, question{path: key, request: graphRequest(ours, key)})
+	}
+	return w.duelOf(ctx, what, ours, theirs, asked)
+}
+
+// question is a request to Freshet, and the path that says the same to the bare
+// handler.
+type question struct {
+	path    string
+	request []byte
+}
+
+func (w *world) duelOf(ctx context.Context, what, ours, theirs string, asked []question) (duelled, error) {
 	var d duelled
 	while := time.Duration(w.seconds) * time.Second / 5
 	mine := load{Address: ours, Connections: connections, WarmUp: while / 4, For: while}
 	other := mine
 	other.Address = theirs
-	for _, key := range keys {
-		full := graphRequest(ours, key)
-		mine.Requests = append(mine.Requests, full)
-		_, body, _ := bytes.Cut(full, []byte("\r\n\r\n"))
-		other.Requests = append(other.Requests, request(theirs, "/"+key, body))
+	for _, q := range asked {
+		mine.Requests = append(mine.Requests, q.request)
+		_, body, _ := bytes.Cut(q.request, []byte("\r\n\r\n"))
+		other.Requests = append(other.Requests, request(theirs, "/"+q.path, body))
 	}
 	for range w.rounds {
 		a, err := other.elsewhere(ctx)
@@ -176,7 +195,16 @@ func (w *world) duel(ctx context.Context, what, ours, theirs string, keys []stri
 
 // ask makes one request and returns the answer's body.
 func ask(ctx context.Context, address, key string) ([]byte, error) {
-	_, body, _ := bytes.Cut(graphRequest(address, key), []byte("\r\n\r\n"))
+	answer, err := send(ctx, address, graphRequest(address, key))
+	if err == nil && !strings.Contains(string(answer), key) {
+		err = fmt.Errorf("post %s: %.300s", key, answer)
+	}
+	return answer, err
+}
+
+// send makes a request of its own and returns the answer's body.
+func send(ctx context.Context, address string, request []byte) ([]byte, error) {
+	_, body, _ := bytes.Cut(request, []byte("\r\n\r\n"))
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/graphql", bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -191,8 +219,8 @@ func ask(ctx context.Context, address, key string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if res.StatusCode != http.StatusOK || !strings.Contains(string(answer), key) {
-		return nil, fmt.Errorf("post %s: %s: %.300s", key, res.Status, answer)
+	if res.StatusCode != http.StatusOK || bytes.HasPrefix(answer, someErrors) {
+		return nil, fmt.Errorf("%.300s: %s: %.300s", body, res.Status, answer)
 	}
 	return answer, nil
 }

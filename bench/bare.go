@@ -21,6 +21,9 @@ import (
 type bare struct {
 	Answers [][]byte
 	URL     string // of the database; empty: Answers are written
+	// List, if positive, makes the statement one for 20 posts from the time in
+	// the path on, and is how many bytes of them are written.
+	List int
 }
 
 // serve prints its address, and serves until ctx ends.
@@ -55,6 +58,9 @@ func (b bare) handler(ctx context.Context) (h http.HandlerFunc, stop func(), err
 	if err != nil {
 		return nil, nil, err
 	}
+	if b.List > 0 {
+		return b.listed(pool), pool.Close, nil
+	}
 	return selected(pool), pool.Close, nil
 }
 
@@ -76,6 +82,28 @@ func selected(pool *pgxpool.Pool) http.HandlerFunc {
 			return
 		}
 		write(w, data)
+	}
+}
+
+// listed writes as much of 20 documents as the answers that it is compared with
+// have.
+func (b bare) listed(pool *pgxpool.Pool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		rows, err := pool.Query(r.Context(), "SELECT data FROM tv_post WHERE created_at < $1 ORDER BY created_at DESC, id DESC LIMIT 20", r.URL.Path[1:])
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		defer rows.Close()
+		var out []byte
+		for rows.Next() {
+			out = append(out, rows.RawValues()[0]...)
+		}
+		if rows.Err() != nil {
+			http.Error(w, rows.Err().Error(), http.StatusInternalServerError)
+			return
+		}
+		write(w, out[:min(len(out), b.List)])
 	}
 }
 

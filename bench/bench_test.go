@@ -96,3 +96,14 @@ func slicesOf(b []byte, n int) [][]byte {
 	}
 	return all
 }
+
+func TestLoadAtARate(t *testing.T) {
+	server := httptest.NewServer(bare{Answers: [][]byte{[]byte(`{"data":1}`)}}.constant())
+	defer server.Close()
+	address := server.Listener.Addr().String()
+	l := load{Address: address, Connections: 4, For: 200 * time.Millisecond, Rate: 100, Requests: [][]byte{graphRequest(address, "a")}}
+	a, err := l.run(t.Context())
+	if err != nil || a.Count == 0 || a.Count > 20+l.Connections {
+		t.Errorf("%d requests in 0.2 s at 100/s, %v", a.Count, err)
+	}
+}

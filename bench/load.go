@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +25,9 @@ type load struct {
 	WarmUp      time.Duration
 	For         time.Duration
 	Once        bool // make each request once, and end
+	// Rate is how many requests are made a second, over all connections; 0 is as
+	// many as are answered.
+	Rate float64
 }
 
 // answered is what came of it.
@@ -47,7 +49,7 @@ func (l load) run(ctx context.Context) (answered, error) {
 	r.ends = r.counts.Add(l.For)
 	group, ctx := errgroup.WithContext(ctx)
 	for i := range clients {
-		clients[i] = &client{next: i * len(l.Requests) / l.Connections}
+		clients[i] = &client{next: i * len(l.Requests) / l.Connections, due: r.first(i)}
 		group.Go(func() error { return clients[i].run(ctx, r) })
 	}
 	if err := group.Wait(); err != nil {
@@ -71,30 +73,56 @@ type loadRun struct {
 	made         atomic.Int64
 }
 
+// interval is the time between two requests of one connection at a rate.
+func (r *loadRun) interval() time.Duration {
+	return time.Duration(float64(r.Connections) / r.Rate * float64(time.Second))
+}
+
+// first is when a connection makes its first request at a rate: they take turns.
+func (r *loadRun) first(connection int) time.Time {
+	if r.Rate == 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(r.interval() * time.Duration(connection) / time.Duration(r.Connections))
+}
+
 // client is one connection.
 type client struct {
 	conn  net.Conn
 	in    *bufio.Reader
 	body  []byte
 	next  int
+	due   time.Time // of the next request at a rate
 	times []time.Duration
 	bytes int64
 }
 
+// dial opens the connection. The end of ctx, too, closes it.
+func (c *client) dial(ctx context.Context, address string) (hangUp func(), err error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() }) // ends a wait
+	c.conn, c.in = conn, bufio.NewReaderSize(conn, 32<<10)
+	return func() {
+		stop()
+		_ = conn.Close() // all was read
+	}, nil
+}
+
 func (c *client) run(ctx context.Context, r *loadRun) error {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", r.Address)
+	hangUp, err := c.dial(ctx, r.Address)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { _ = conn.Close() })() // ends a wait
-	c.conn, c.in = conn, bufio.NewReaderSize(conn, 32<<10)
+	defer hangUp()
 	for {
 		request, ok := c.take(r)
 		if !ok {
 			return nil
 		}
-		began := time.Now()
+		began := c.turn(r)
 		if err := c.exchange(request); err != nil {
 			return errors.Join(ctx.Err(), err)
 		}
@@ -107,6 +135,21 @@ func (c *client) run(ctx context.Context, r *loadRun) error {
 			c.bytes += int64(len(c.body))
 		}
 	}
+}
+
+// turn waits until the next request is due, and returns when it began: now, or
+// when it was due where the one before it has taken longer than that.
+func (c *client) turn(r *loadRun) time.Time {
+	if r.Rate == 0 {
+		return time.Now()
+	}
+	due := c.due
+	c.due = due.Add(r.interval())
+	if wait := time.Until(due); wait > 0 {
+		time.Sleep(wait) // a few milliseconds
+		return time.Now()
+	}
+	return due
 }
 
 // take chooses the next request.
@@ -123,9 +166,8 @@ func (c *client) take(r *loadRun) ([]byte, bool) {
 }
 
 var (
-	okLine        = []byte("HTTP/1.1 200")
-	contentLength = []byte("Content-Length: ")
-	someErrors    = []byte(`{"errors"`)
+	okLine     = []byte("HTTP/1.1 200")
+	someErrors = []byte(`{"errors"`)
 )
 
 // exchange makes a request and reads its answer.
@@ -137,11 +179,7 @@ func (c *client) exchange(request []byte) error {
 	if err != nil {
 		return err
 	}
-	if cap(c.body) < length {
-		c.body = make([]byte, length)
-	}
-	c.body = c.body[:length]
-	if _, err := io.ReadFull(c.in, c.body); err != nil {
+	if err := c.read(length); err != nil {
 		return err
 	}
 	if bytes.HasPrefix(c.body, someErrors) {
@@ -150,7 +188,21 @@ func (c *client) exchange(request []byte) error {
 	return nil
 }
 
-// header reads up to the body, and returns its length.
+// read reads a body of a length, or what comes in chunks.
+func (c *client) read(length int) (err error) {
+	if length == chunked {
+		c.body, err = chunks(c.in, c.body)
+		return err
+	}
+	if cap(c.body) < length {
+		c.body = make([]byte, length)
+	}
+	c.body = c.body[:length]
+	_, err = io.ReadFull(c.in, c.body)
+	return err
+}
+
+// header reads up to the body, and returns its length, or that it is chunked.
 func (c *client) header() (int, error) {
 	line, err := c.in.ReadSlice('\n')
 	if err != nil {
@@ -160,7 +212,7 @@ func (c *client) header() (int, error) {
 		rest, _ := c.in.Peek(min(c.in.Buffered(), 1000)) // as much as is there
 		return 0, fmt.Errorf("an answer that is not 200: %s%s", line, rest)
 	}
-	length := -1
+	length := unsaid
 	for {
 		line, err := c.in.ReadSlice('\n')
 		if err != nil {
@@ -169,14 +221,15 @@ func (c *client) header() (int, error) {
 		if len(line) <= 2 {
 			break
 		}
-		if bytes.HasPrefix(line, contentLength) {
-			length, err = strconv.Atoi(string(bytes.TrimSpace(line[len(contentLength):])))
-			if err != nil {
-				return 0, err
-			}
+		said, err := framing(line)
+		if err != nil {
+			return 0, err
+		}
+		if said != unsaid {
+			length = said
 		}
 	}
-	if length < 0 {
+	if length == unsaid {
 		return 0, errors.New("an answer without its length")
 	}
 	return length, nil

@@ -86,12 +86,18 @@ var measurements = []measurement{
 	{"rebuild", rebuilds},
 	{"backfill", backfills},
 	{"memory", memory},
+	{"fullcache", fullCaches},
 	{"freshness", freshness},
 	{"fanout", fanOuts},
 	{"writers", writers},
 	{"triggers", triggers},
 	{"sustained", sustained},
 	{"api", apis},
+	{"lists", lists},
+	{"latency", latencies},
+	{"writes-cache", writesCache},
+	{"subscribe", subscriptions},
+	{"peers", peers},
 }
 
 func names() []string {

@@ -19,8 +19,9 @@ const envRole = "FRESHET_BENCH_ROLE"
 // The roles. Each reads one line of JSON, what it is to do, and ends at the
 // latest when its input does: so it never outlives the run.
 const (
-	roleLoad = "load" // makes requests, and tells how many were answered
-	roleBare = "bare" // answers requests with as little as possible
+	roleLoad  = "load"  // makes requests, and tells how many were answered
+	roleBare  = "bare"  // answers requests with as little as possible
+	roleMixed = "mixed" // makes requests and writes
 )
 
 // play is the process of a role.
@@ -55,6 +56,16 @@ func perform(ctx context.Context, role string, line []byte, stdout io.Writer) er
 			return err
 		}
 		return json.NewEncoder(stdout).Encode(answered)
+	case roleMixed:
+		var m mixed
+		if err := json.Unmarshal(line, &m); err != nil {
+			return err
+		}
+		result, err := m.run(ctx)
+		if err != nil {
+			return err
+		}
+		return json.NewEncoder(stdout).Encode(result)
 	case roleBare:
 		var b bare
 		if err := json.Unmarshal(line, &b); err != nil {
@@ -81,18 +92,24 @@ func cast(ctx context.Context, role string, task any) (*actor, error) {
 	a := &actor{cmd: exec.CommandContext(ctx, self)}
 	a.cmd.Env = append(os.Environ(), envRole+"="+role)
 	a.cmd.Stderr = os.Stderr
-	if a.stdin, err = a.cmd.StdinPipe(); err != nil {
-		return nil, err
-	}
-	out, err := a.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	a.out = bufio.NewReader(out)
-	if err := a.cmd.Start(); err != nil {
+	if err := a.begin(); err != nil {
 		return nil, err
 	}
 	return a, json.NewEncoder(a.stdin).Encode(task)
+}
+
+// begin starts the process, with its input and its output in our hands.
+func (a *actor) begin() error {
+	var err error
+	if a.stdin, err = a.cmd.StdinPipe(); err != nil {
+		return err
+	}
+	out, err := a.cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	a.out = bufio.NewReader(out)
+	return a.cmd.Start()
 }
 
 // line is the next line that it prints.
