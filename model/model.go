@@ -76,6 +76,9 @@ type Type struct {
 
 	Interfaces []*Interface // that it implements, as the file names them
 
+	// Auth says who may read documents and objects of the type: see Rule.
+	Auth []*Rule
+
 	Fields  []*Field // in file order
 	Indexes []*Index // @index on the type, and one for each @index or @unique field
 
@@ -187,6 +190,8 @@ type Field struct {
 	Members []*Field
 
 	Unique bool // @unique: a lookup by this field is served
+	// Auth says who may read the field: see Rule. For others it is null.
+	Auth []*Rule
 }
 
 // TypeRef is a GraphQL type: Name, [Name], with their non-null marks. Lists of
